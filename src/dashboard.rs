@@ -1,0 +1,4 @@
+//! The one central program.
+
+pub mod http;
+pub mod store;

@@ -1,0 +1,115 @@
+//! What a client may know of an error: one table from kind to status, code and hint.
+
+use axum::Json;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::dashboard::store::StoreError;
+use crate::wire::api::{ApiError, ErrorBody};
+
+/// Why a request is refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// Nobody is logged in, or the token is not known.
+    #[error("no valid login or API token")]
+    Unauthorized,
+    /// Logged in, but not allowed; the text says what is missing.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The thing does not exist; the text names it.
+    #[error("{0}")]
+    NotFound(String),
+    /// It cannot be done now; the text says why.
+    #[error("{message}")]
+    Conflict {
+        /// Why.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// A command that the host does not offer.
+    #[error("{message}")]
+    UnknownCommand {
+        /// Which command and host.
+        message: String,
+        /// The commands that are known.
+        hint: String,
+    },
+    /// The request itself is wrong.
+    #[error("{message}")]
+    Invalid {
+        /// What is wrong.
+        message: String,
+        /// What to write instead.
+        hint: String,
+    },
+    /// Too many tries; wait that many seconds.
+    #[error("too many failed logins from this address")]
+    TooManyRequests {
+        /// Seconds until the next try counts.
+        retry_after: u64,
+    },
+    /// The store failed. The client learns only that; the log has the rest.
+    #[error("the store does not answer")]
+    Store(#[from] StoreError),
+}
+
+impl HttpError {
+    fn parts(&self) -> (StatusCode, &'static str, String) {
+        match self {
+            Self::Unauthorized => (
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "log in at /login, or send `Authorization: Bearer API_TOKEN`; `nixfleet-dashboard token create NAME --role operator` makes one".into(),
+            ),
+            Self::Forbidden(_) => (
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "ask an administrator for a role that allows it".into(),
+            ),
+            Self::NotFound(_) => (
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "check the name; `GET /api/hosts` and `GET /api/runs` list what there is".into(),
+            ),
+            Self::Conflict { hint, .. } => (StatusCode::CONFLICT, "conflict", hint.clone()),
+            Self::UnknownCommand { hint, .. } => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "unknown_command",
+                hint.clone(),
+            ),
+            Self::Invalid { hint, .. } => (StatusCode::BAD_REQUEST, "invalid", hint.clone()),
+            Self::TooManyRequests { retry_after } => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_requests",
+                format!("wait {retry_after} seconds, then try again"),
+            ),
+            Self::Store(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store_unavailable",
+                "try again; the dashboard's log says what is wrong with its store".into(),
+            ),
+        }
+    }
+}
+
+impl IntoResponse for HttpError {
+    fn into_response(self) -> Response {
+        if let Self::Store(error) = &self {
+            tracing::error!("request failed: {error}");
+        }
+        let (status, code, hint) = self.parts();
+        let body = ErrorBody {
+            error: ApiError {
+                code: code.into(),
+                message: self.to_string(),
+                hint,
+            },
+        };
+        let mut headers = HeaderMap::new();
+        if let Self::TooManyRequests { retry_after } = &self {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
+        }
+        (status, headers, Json(body)).into_response()
+    }
+}

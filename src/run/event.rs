@@ -1,0 +1,252 @@
+//! What happens in a run, as a closed list. A journal is a sequence of these; so is what crosses the wire.
+
+use serde::{Deserialize, Serialize};
+
+use super::phase::{Phase, RunState};
+
+/// The most output bytes that one [`RunEvent::Output`] carries.
+pub const MAX_OUTPUT_CHUNK: usize = 64 * 1024;
+/// A line longer than this many bytes (counted from its last redraw) is cut into several lines; no byte is lost.
+pub const MAX_LINE: usize = 64 * 1024;
+/// The longest `reason`, `activity` or notice text, in characters; longer ones are cut.
+pub const MAX_TEXT: usize = 1000;
+
+/// One thing that happened in a run. `at` is in milliseconds since the epoch by the host's clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum RunEvent {
+    /// The supervisor started the program. Always the first event.
+    Started {
+        /// When.
+        at: u64,
+        /// The program and its arguments, as executed.
+        argv: Vec<String>,
+        /// The agent's version that supervises.
+        agent_version: String,
+        /// The kernel's boot id, to see a reboot later.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        boot_id: Option<String>,
+        /// The running system's store path before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        generation: Option<String>,
+    },
+    /// A phase began. The phase before it ended at the same time.
+    Phase {
+        /// When.
+        at: u64,
+        /// Which one.
+        phase: Phase,
+        /// The number of the first line that belongs to it.
+        line: u64,
+    },
+    /// How far the run is now; the newest one counts. At most 5 a second.
+    Progress {
+        /// When.
+        at: u64,
+        /// All that is known.
+        progress: Progress,
+    },
+    /// Bytes that the command wrote to its terminal, exactly. The bytes stand beside the event, not in it.
+    ///
+    /// A line runs from the end of the one before it to its mark's end; `lines` may be empty, and bytes after the last
+    /// mark belong to a line that is not finished yet.
+    Output {
+        /// When the last byte was read.
+        at: u64,
+        /// Position of the first byte in the run's whole output.
+        offset: u64,
+        /// Number of the first line that ends here, counted from 1 over the whole run.
+        first_line: u64,
+        /// The lines that end in these bytes.
+        lines: Vec<LineMark>,
+        /// In the unfinished line: bytes from its start to the start of what is visible of it (its last redraw).
+        #[serde(default, skip_serializing_if = "is_zero")]
+        tail_skip: u64,
+    },
+    /// Output that could not be journaled (a full disk). It is gone; these are its measures.
+    Gap {
+        /// When journaling worked again.
+        at: u64,
+        /// Position of the first missing byte in the run's whole output.
+        offset: u64,
+        /// How many bytes are missing.
+        bytes: u64,
+        /// How many line ends were among them.
+        lines: u64,
+        /// Why, in words.
+        reason: String,
+    },
+    /// Something a reader must not miss: an error, a warning, a failed unit.
+    Notice {
+        /// When.
+        at: u64,
+        /// What kind it is.
+        kind: NoticeKind,
+        /// The line it was found in.
+        line: u64,
+        /// In words; for a failed unit, the unit's name.
+        text: String,
+    },
+    /// An operator asked to stop the run.
+    StopRequested {
+        /// When the supervisor learnt of it.
+        at: u64,
+        /// Who asked.
+        by: String,
+        /// Also in the middle of an activation.
+        force: bool,
+    },
+    /// The run ended. Always the last event.
+    Finished {
+        /// When.
+        at: u64,
+        /// How, with the reason.
+        outcome: Outcome,
+        /// Lines in all.
+        lines: u64,
+        /// Output bytes in all, gaps included.
+        bytes: u64,
+        /// CRC32C of all output bytes that were read, gaps included.
+        crc32c: u32,
+        /// The running system's store path after.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        generation: Option<String>,
+    },
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
+impl RunEvent {
+    /// When it happened.
+    pub fn at(&self) -> u64 {
+        match self {
+            Self::Started { at, .. }
+            | Self::Phase { at, .. }
+            | Self::Progress { at, .. }
+            | Self::Output { at, .. }
+            | Self::Gap { at, .. }
+            | Self::Notice { at, .. }
+            | Self::StopRequested { at, .. }
+            | Self::Finished { at, .. } => *at,
+        }
+    }
+}
+
+/// Where one line ends, and what of it is visible. In JSON an array `[len, skip, ms]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u64, u32)", into = "(u64, u64, u32)")]
+pub struct LineMark {
+    /// Bytes from the end of the line before to the end of this one, its newline included.
+    pub len: u64,
+    /// Bytes from the line's start to the start of what is visible: what came before its last redraw (a carriage return).
+    pub skip: u64,
+    /// Milliseconds before the event's `at` when the line's end was read.
+    pub ago: u32,
+}
+
+impl From<(u64, u64, u32)> for LineMark {
+    fn from((len, skip, ago): (u64, u64, u32)) -> Self {
+        Self { len, skip, ago }
+    }
+}
+
+impl From<LineMark> for (u64, u64, u32) {
+    fn from(mark: LineMark) -> Self {
+        (mark.len, mark.skip, mark.ago)
+    }
+}
+
+/// How far a run is. `done`, `total` and `unit` are the one pair to show; the counters are all that is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Finished so far, in `unit`.
+    pub done: u64,
+    /// To be done in all; 0 while unknown.
+    pub total: u64,
+    /// What is counted.
+    pub unit: ProgressUnit,
+    /// What goes on now, in Nix's words: `building hello-2.12 (buildPhase)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<String>,
+    /// Derivations: planned, running, done, failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub builds: Option<Builds>,
+    /// Paths and bytes from caches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetches: Option<Fetches>,
+}
+
+/// What [`Progress::done`] and [`Progress::total`] count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProgressUnit {
+    /// Derivations.
+    #[default]
+    Builds,
+    /// Store paths copied or downloaded.
+    Paths,
+    /// Bytes downloaded.
+    Bytes,
+    /// The host's own test scripts.
+    Tests,
+}
+
+/// Counters of derivations.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Builds {
+    /// To be built in all, as far as known.
+    pub planned: u64,
+    /// Being built now.
+    pub running: u64,
+    /// Built.
+    pub done: u64,
+    /// Failed.
+    pub failed: u64,
+}
+
+/// Counters of fetched paths and bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetches {
+    /// Paths to be fetched in all, as far as known.
+    pub planned: u64,
+    /// Paths fetched.
+    pub done: u64,
+    /// Bytes fetched.
+    pub bytes_done: u64,
+    /// Bytes to be fetched in all, as far as known.
+    pub bytes_total: u64,
+}
+
+/// Kinds of [`RunEvent::Notice`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoticeKind {
+    /// A warning of Nix or of the rebuild tool.
+    Warning,
+    /// An error of Nix or of the rebuild tool.
+    Error,
+    /// A systemd unit that failed; the text is its name.
+    FailedUnit,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// A final state.
+    pub state: RunState,
+    /// The program's exit status, when it exited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The signal that ended the program, when one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    /// Why, in words and with the phase, unless it succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}

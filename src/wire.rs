@@ -1,0 +1,46 @@
+//! What crosses a process border. This text is the protocol's documentation.
+//!
+//! # Agent and dashboard
+//! A WebSocket at `/ws`; the agent sends `Authorization: Bearer TOKEN` on the upgrade. Messages are text frames, one JSON
+//! object `{"type": …, "payload": …}` each ([`to_dashboard`], [`to_agent`]); journal records travel in binary frames
+//! ([`frame`]). No frame is larger than [`MAX_FRAME`]: a larger one closes the connection with 1009.
+//!
+//! 1. The agent sends `register` on every connection: who it is, its heartbeat interval, the commands it offers, and the
+//!    runs whose journals it still keeps.
+//! 2. The dashboard answers `registered` with `protocol: 3` and, for each of those runs, the last [`Seq`](crate::run::id::Seq)
+//!    that it has committed; a peer that does not name a protocol speaks the earlier one (2).
+//! 3. The agent sends one heartbeat at once and then one every interval, numbered from 1 on each connection; the dashboard
+//!    answers each with `heartbeat_ack`.
+//! 4. `run` asks the agent to start a run; it answers by journal records, or with `command_rejected` naming the run.
+//! 5. Binary frames carry journal records of one run in order, without holes. The dashboard commits them and then
+//!    acknowledges cumulatively (`run_ack`). Records that it has are ignored; where records are missing, its `run_ack`
+//!    says `rewind: true` and the agent continues after the named position. At most [`MAX_IN_FLIGHT`] bytes are
+//!    unacknowledged at any time, so heartbeats are never far behind output.
+//! 6. `run_stop` asks to stop a run.
+//! 7. The agent pings every 10 s and gives a silent peer up after 45 s; the dashboard does the same with 30 s and 60 s.
+//!
+//! Malformed JSON and unknown types are logged and ignored, and so are unknown fields; a damaged journal record is refused
+//! by `run_ack` with `rewind: true`. A second connection of the same host replaces the first, which is closed with 1008.
+//! What an agent says is untrusted: names are parsed ([`crate::run::id`]), texts are cut, and a run belongs to the host it was
+//! requested for.
+//!
+//! # Supervisor and agent
+//! The journal of a run is a file of [`record`]s.
+//!
+//! # Dashboard, page and CLI
+//! The JSON of the HTTP API is in [`api`].
+
+pub mod api;
+pub mod frame;
+pub mod record;
+pub mod to_agent;
+pub mod to_dashboard;
+
+/// The protocol's version between peers of this project.
+pub const PROTOCOL: u32 = 3;
+/// The largest WebSocket message, in bytes, in either direction.
+pub const MAX_FRAME: usize = 512 * 1024;
+/// The most bytes of journal records in one binary frame, before compression.
+pub const MAX_BATCH: usize = 256 * 1024;
+/// The most unacknowledged bytes of journal records per agent, before compression.
+pub const MAX_IN_FLIGHT: usize = 1024 * 1024;

@@ -1,0 +1,243 @@
+//! The JSON of the HTTP API, for the page, the CLI and scripts. Times are RFC 3339 in UTC with milliseconds.
+//!
+//! Server-sent events: `GET /api/events` sends `host` ([`Host`]) and `run` ([`Run`]) whenever one changes, after a first
+//! `hosts` ([`Hosts`]) that holds them all. `GET /api/runs/{id}/events` sends `run` ([`Run`]) on every change, `lines`
+//! ([`LogLines`]) whose event id is the number of the last line in it, `partial` ([`Partial`]) for the line that is not
+//! finished yet, and `end` (`{}`) after the last line of a finished run. `Last-Event-ID` continues after that line.
+
+use serde::{Deserialize, Serialize};
+
+use crate::run::event::Progress;
+use crate::run::id::RunId;
+use crate::run::phase::{Phase, RunState};
+use crate::wire::to_dashboard::{Metrics, OfferedCommand};
+
+/// `GET /api/hosts`, and the first event of `GET /api/events`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Hosts {
+    /// All of them, by name.
+    pub hosts: Vec<Host>,
+}
+
+/// Whether a host is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostStatus {
+    /// Heartbeats arrive.
+    Online,
+    /// None for longer than the host's deadline.
+    Offline,
+    /// Disconnected in the middle of an activation, or the dashboard has just started; a deadline is set.
+    Reconnecting,
+    /// Known by name only.
+    NeverSeen,
+}
+
+/// A host, with the earlier dashboard's fields first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Host {
+    /// The dashboard's id of the host; its name.
+    pub id: String,
+    /// Its name.
+    pub hostname: String,
+    /// `nixos`, `macos` or `linux`.
+    pub host_type: String,
+    /// The agent's version.
+    pub agent_version: String,
+    /// The operating system's version.
+    pub os_version: String,
+    /// The nixpkgs version of the running system.
+    pub nixpkgs_version: String,
+    /// The running system.
+    pub generation: String,
+    /// When the last heartbeat arrived, by the dashboard's clock.
+    pub last_seen: Option<String>,
+    /// Whether it is there.
+    pub status: HostStatus,
+    /// The command that runs.
+    pub pending_command: Option<String>,
+    /// An operator's note.
+    pub comment: String,
+    /// What it is doing.
+    pub activity: Option<HostActivity>,
+    /// Age of the last heartbeat when this was made, in milliseconds.
+    pub last_heartbeat_age_ms: Option<u64>,
+    /// Milliseconds until a reconnecting host counts as offline.
+    pub reconnect_deadline_ms: Option<u64>,
+    /// Heartbeats since the dashboard started.
+    pub heartbeats: u64,
+    /// Seconds between its heartbeats.
+    pub heartbeat_interval: u32,
+    /// StaSysMo's metrics of the last heartbeat.
+    pub metrics: Option<Metrics>,
+    /// The agent's own readings; none from agents that send none.
+    pub resources: Option<serde_json::Value>,
+    /// 2 or 3.
+    pub protocol: u32,
+    /// A colour for its name.
+    pub theme_color: String,
+    /// Where it stands.
+    pub location: String,
+    /// What kind of machine it is.
+    pub device_type: String,
+    /// The commands that it offers.
+    pub commands: Vec<OfferedCommand>,
+}
+
+/// What a host is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostActivity {
+    /// The run.
+    pub run: RunId,
+    /// Its command.
+    pub command: String,
+    /// Its phase.
+    pub phase: Option<Phase>,
+    /// How far it is.
+    pub progress: Option<Progress>,
+    /// When it started.
+    pub since: String,
+}
+
+/// `GET /api/runs`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Runs {
+    /// Newest first.
+    pub runs: Vec<Run>,
+}
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// On which host.
+    pub host: String,
+    /// What.
+    pub command: String,
+    /// With which arguments.
+    pub args: Vec<String>,
+    /// How it stands.
+    pub state: RunState,
+    /// Its phase; the last one after the end.
+    pub phase: Option<Phase>,
+    /// All phases so far.
+    pub phases: Vec<RunPhase>,
+    /// How far it is.
+    pub progress: Option<Progress>,
+    /// The program's exit status.
+    pub exit_code: Option<i32>,
+    /// Why it ended as it did, in words.
+    pub reason: Option<String>,
+    /// Who asked.
+    pub requested_by: String,
+    /// When it was asked for.
+    pub created_at: String,
+    /// When the program started, by the host's clock.
+    pub started_at: Option<String>,
+    /// When it ended, by the host's clock.
+    pub finished_at: Option<String>,
+    /// Complete lines so far.
+    pub lines: u64,
+    /// Output bytes so far.
+    pub bytes: u64,
+    /// Output bytes that the host could not keep.
+    pub bytes_missing: u64,
+    /// Warnings seen.
+    pub warnings: u64,
+    /// Errors seen.
+    pub errors: u64,
+    /// Units that failed.
+    pub failed_units: Vec<String>,
+    /// The running system's store path after the run.
+    pub generation: Option<String>,
+}
+
+/// One phase of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunPhase {
+    /// Which one.
+    pub phase: Phase,
+    /// When it began.
+    pub started_at: String,
+    /// When it ended.
+    pub ended_at: Option<String>,
+    /// Number of its first line.
+    pub first_line: u64,
+}
+
+/// `GET /api/runs/{id}/log`, and the `lines` events.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLines {
+    /// The lines, in order.
+    pub lines: Vec<LogLine>,
+    /// The number to ask for next.
+    pub next: u64,
+    /// Whether no further line will ever come.
+    pub complete: bool,
+}
+
+/// One line of output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// Its number, from 1.
+    pub n: u64,
+    /// When it was printed, by the host's clock.
+    pub at: String,
+    /// Its visible text, colours (SGR sequences) kept, other escapes dropped.
+    pub text: String,
+}
+
+/// The line that is not finished yet, as it looks now: a progress bar, a prompt.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partial {
+    /// Its visible text; empty once it is finished.
+    pub text: String,
+}
+
+/// `POST /api/hosts/{host}/command`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandBody {
+    /// The command's name.
+    pub command: String,
+    /// Its arguments.
+    #[serde(default)]
+    pub args: Vec<String>,
+}
+
+/// The answer to [`CommandBody`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandQueued {
+    /// Always `queued`.
+    pub status: String,
+    /// The command's name.
+    pub command: String,
+    /// The run's id.
+    pub command_id: RunId,
+}
+
+/// `POST /api/runs/{id}/stop`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StopBody {
+    /// Also in the middle of an activation.
+    pub force: bool,
+}
+
+/// Every error's body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// What went wrong.
+    pub error: ApiError,
+}
+
+/// What went wrong, for programs and for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiError {
+    /// A fixed word: `unauthorized`, `forbidden`, `not_found`, `unknown_command`, `conflict`, `too_many_requests`, …
+    pub code: String,
+    /// What is wrong, with the name of the thing.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}

@@ -1,0 +1,170 @@
+//! Messages from an agent to the dashboard. Names and fields of the earlier protocol are kept; new ones are added.
+
+use serde::{Deserialize, Serialize};
+
+use crate::run::event::Progress;
+use crate::run::id::{CommandName, RunId, Seq};
+use crate::run::phase::Phase;
+
+/// A text frame from an agent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "payload", rename_all = "snake_case")]
+pub enum ToDashboard {
+    /// First on every connection.
+    Register(Box<Register>),
+    /// Once an interval, the first at once.
+    Heartbeat(Box<Heartbeat>),
+    /// A command that was not started.
+    CommandRejected(CommandRejected),
+}
+
+/// Who the agent is and what it offers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Register {
+    /// The host's name; parsed by the dashboard before use.
+    pub hostname: String,
+    /// `nixos` or `macos`; another Linux says `linux`.
+    pub host_type: String,
+    /// The agent's version.
+    pub agent_version: String,
+    /// The operating system's version.
+    pub os_version: String,
+    /// The version of nixpkgs that the running system was built from.
+    pub nixpkgs_version: String,
+    /// The running system: its configuration revision where one is built in, else its store path's name.
+    pub generation: String,
+    /// Seconds between heartbeats.
+    pub heartbeat_interval: u32,
+    /// A colour for the host's name, `#rrggbb`.
+    pub theme_color: String,
+    /// Where the host stands: `home`, `work`, a data centre's name.
+    pub location: String,
+    /// What kind of machine it is: `server`, `desktop`, `laptop`.
+    pub device_type: String,
+    /// The configuration's repository.
+    pub repo_url: String,
+    /// Its working copy on the host.
+    pub repo_dir: String,
+    /// The protocol that the agent speaks; the earlier ones do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<u32>,
+    /// The commands that it offers.
+    pub commands: Vec<OfferedCommand>,
+    /// The runs whose journals it keeps because the dashboard has not acknowledged all of them, and the one that runs.
+    pub runs: Vec<KnownRun>,
+}
+
+/// A command that an agent offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfferedCommand {
+    /// Its name.
+    pub name: CommandName,
+    /// What it does, in a sentence.
+    pub description: String,
+    /// Whether it changes the host. The page asks before such a command.
+    #[serde(default)]
+    pub changes_host: bool,
+}
+
+/// A run whose journal is on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownRun {
+    /// Which run.
+    pub run: RunId,
+    /// Its command.
+    pub command: CommandName,
+    /// The newest record in its journal.
+    pub last_seq: Seq,
+    /// Whether its supervisor is alive.
+    pub alive: bool,
+}
+
+/// A sign of life.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Heartbeat {
+    /// Number of the heartbeat on this connection, from 1; 0 from peers that do not number.
+    pub n: u64,
+    /// As in [`Register::generation`].
+    pub generation: String,
+    /// As in [`Register::nixpkgs_version`].
+    pub nixpkgs_version: String,
+    /// The command that runs.
+    pub pending_command: Option<String>,
+    /// Its process.
+    pub command_pid: Option<i64>,
+    /// StaSysMo's metrics, fresh only.
+    pub metrics: Option<Metrics>,
+    /// What the host is doing, in protocol 3.
+    pub activity: Option<Activity>,
+}
+
+/// What a host is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Activity {
+    /// The run.
+    pub run: RunId,
+    /// Its command.
+    pub command: CommandName,
+    /// Its phase, once there is one.
+    pub phase: Option<Phase>,
+    /// How far it is.
+    pub progress: Option<Progress>,
+    /// When it started, in milliseconds since the epoch by the host's clock.
+    pub since: u64,
+}
+
+/// StaSysMo's four numbers. Peers may write them as JSON strings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Metrics {
+    /// CPU in use, percent.
+    #[serde(deserialize_with = "number_or_text")]
+    pub cpu: f64,
+    /// Memory in use, percent.
+    #[serde(deserialize_with = "number_or_text")]
+    pub ram: f64,
+    /// Swap in use, percent.
+    #[serde(deserialize_with = "number_or_text")]
+    pub swap: f64,
+    /// Load average over one minute.
+    #[serde(deserialize_with = "number_or_text")]
+    pub load: f64,
+}
+
+fn number_or_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(f64),
+        Text(String),
+    }
+    let value = match Either::deserialize(deserializer)? {
+        Either::Number(number) => number,
+        Either::Text(text) => text
+            .trim()
+            .parse()
+            .map_err(|_| serde::de::Error::custom("a metric that is no number"))?,
+    };
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err(serde::de::Error::custom("a metric that is not finite"))
+    }
+}
+
+/// A command that the agent did not start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CommandRejected {
+    /// The run that was asked for; protocol 3 only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// Why, in words.
+    pub reason: String,
+    /// The command that runs instead.
+    pub current_command: Option<String>,
+    /// Its process.
+    pub current_pid: Option<i64>,
+}
