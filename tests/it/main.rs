@@ -8,3 +8,8 @@
 )]
 
 mod architecture;
+mod heartbeats;
+mod recovery;
+mod refusals;
+mod run_live;
+mod support;
