@@ -46,6 +46,8 @@ export class Panel {
     this.requests = 0;
     this.frame = 0;
     this.known = 0;
+    /** Where the pointer was last seen on the log. @type {{x: number, y: number} | null} */
+    this.pointer = null;
     this.movedAt = -REST;
     this.pending = this.look.marked;
 
@@ -84,7 +86,7 @@ export class Panel {
     view.addEventListener('keydown', (event) => this.key(event), { signal });
     view.addEventListener('click', (event) => this.numberClicked(event), { signal });
     // Only a pointer that can rest holds the log; a finger scrolls, and holds it while it is down.
-    this.body.addEventListener('pointerenter', (event) => event.pointerType !== 'touch' && this.hover(true), { signal });
+    this.body.addEventListener('pointermove', (event) => this.pointed(event), { signal, passive: true });
     this.body.addEventListener('pointerleave', () => this.hover(false), { signal });
     view.addEventListener('touchstart', () => this.hover(true), { signal, passive: true });
     for (const end of ['touchend', 'touchcancel']) view.addEventListener(end, () => this.hover(false), { signal, passive: true });
@@ -132,8 +134,21 @@ export class Panel {
     this.paintSoon();
   }
 
+  /**
+   * A pointer that came to lie on the log because the page changed under it (after a click on the button that started the
+   * run) does not hold the log; one that was moved does.
+   * @param {PointerEvent} event
+   */
+  pointed(event) {
+    if (event.pointerType === 'touch' || this.follow.hovering) return;
+    const at = { x: event.clientX, y: event.clientY };
+    if (this.pointer && (this.pointer.x !== at.x || this.pointer.y !== at.y)) this.hover(true);
+    this.pointer = at;
+  }
+
   /** @param {boolean} on */
   hover(on) {
+    if (!on) this.pointer = null;
     this.follow.hover(on);
     this.paintSoon();
   }

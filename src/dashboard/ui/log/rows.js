@@ -79,10 +79,11 @@ export class Rows {
    * @returns {(Node | null)[]}
    */
   content(n, line, partial, look) {
-    if (line === null) return [h('span', { class: 'text' }, '…')];
-    if (line === 'missing') return [h('span', { class: 'text' }, 'This line is missing: the host could not keep it.')];
+    const blank = look.stamps === 'none' ? null : h('span', { class: 'at' });
+    if (line === null) return [blank, h('span', { class: 'text' }, '…')];
+    if (line === 'missing') return [blank, h('span', { class: 'text' }, 'This line is missing: the host could not keep it.')];
     const text = line === 'partial' ? partial : line.text;
-    const stamp = line === 'partial' || look.stamps === 'none' ? null : this.stamp(line.at, look);
+    const stamp = line === 'partial' || look.stamps === 'none' ? blank : this.stamp(line.at, look);
     const shown = h('span', { class: 'text' });
     add(shown, ...pieces(text.length > LONGEST ? text.slice(0, LONGEST) : text));
     if (text.length <= LONGEST || line === 'partial') return [stamp, shown];

@@ -76,9 +76,9 @@ export class RunHead {
         h('p', { class: 'reason' }, run.reason ?? 'No reason was reported.'),
         run.failed_units.length > 0 ? h('div', {}, `${run.failed_units.length === 1 ? 'Unit' : 'Units'} that failed:`,
           h('ul', { class: 'units' }, ...run.failed_units.map((unit) => h('li', {}, h('code', {}, unit))))) : null,
-        h('p', { class: 'quiet' }, run.exit_code === null ? 'No exit code.' : `Exit code ${run.exit_code}.`,
-          last && last.first_line > 0 ? h('a', { href: `#L${last.first_line}` }, ` Where ${phaseWord(last.phase).toLowerCase()} began`) : null,
-          run.lines > 0 ? h('a', { href: `#L${run.lines}` }, ' Last line') : null));
+        h('p', { class: 'quiet clues' }, h('span', {}, run.exit_code === null ? 'No exit code' : `Exit code ${run.exit_code}`),
+          last && last.first_line > 0 ? h('a', { href: `#L${last.first_line}` }, `Where ${phaseWord(last.phase).toLowerCase()} began`) : null,
+          run.lines > 0 ? h('a', { href: `#L${run.lines}` }, 'Last line') : null));
     }
     if (missing) add(this.trouble, h('p', {}, `${bytes(run.bytes_missing)} of output are missing: the host could not keep them.`));
   }
@@ -99,13 +99,12 @@ function title(run) {
 /** @param {Run} run */
 function counters(run) {
   const parts = [];
-  const { builds, fetches } = run.progress ?? {};
-  if (builds && builds.planned > 0) {
-    parts.push(`builds ${count(builds.done)} of ${count(builds.planned)}${builds.running > 0 ? `, ${count(builds.running)} running` : ''}${builds.failed > 0 ? `, ${count(builds.failed)} failed` : ''}`);
-  }
-  if (fetches && fetches.planned > 0) {
-    parts.push(`paths ${count(fetches.done)} of ${count(fetches.planned)}${fetches.bytes_total > 0 ? `, ${bytes(fetches.bytes_done)} of ${bytes(fetches.bytes_total)}` : ''}`);
-  }
+  const { builds, fetches, unit } = run.progress ?? {};
+  if (builds && builds.planned > 0 && unit !== 'builds') parts.push(`${count(builds.done)} of ${count(builds.planned)} built`);
+  if (builds && builds.running > 0) parts.push(`${count(builds.running)} building`);
+  if (builds && builds.failed > 0) parts.push(`${count(builds.failed)} failed`);
+  if (fetches && fetches.planned > 0 && unit !== 'paths') parts.push(`${count(fetches.done)} of ${count(fetches.planned)} paths`);
+  if (fetches && fetches.bytes_total > 0 && unit !== 'bytes') parts.push(`${bytes(fetches.bytes_done)} of ${bytes(fetches.bytes_total)}`);
   return parts.join(' · ');
 }
 
