@@ -19,8 +19,11 @@ const ROW = 20;
 const EXTRA = 12;
 /** Requests for blocks at the same time. */
 const REQUESTS = 2;
-/** After a jump, the blocks are asked for only when the view has rested so long, in milliseconds. */
+/** Lines that are asked for beyond the view on each side, so that steady scrolling finds them there. */
+const AHEAD = 200;
+/** After a jump of more than `JUMP` views, lines are asked for only when the view has rested so long, in milliseconds. */
 const REST = 60;
+const JUMP = 4;
 /** Milliseconds before a block that could not be had is asked for again. */
 const AGAIN = 2000;
 
@@ -48,7 +51,8 @@ export class Panel {
     this.known = 0;
     /** Where the pointer was last seen on the log. @type {{x: number, y: number} | null} */
     this.pointer = null;
-    this.movedAt = -REST;
+    this.jumpedAt = -REST;
+    this.paintedTop = Number.NaN;
     this.pending = this.look.marked;
 
     this.rowsElement = h('div', { class: 'rows' });
@@ -103,6 +107,12 @@ export class Panel {
     this.ending.abort();
     cancelAnimationFrame(this.frame);
     document.documentElement.classList.remove('full-log');
+  }
+
+  /** Shows the last line, without following. */
+  toEnd() {
+    if (this.look.marked === null) this.pending = { from: Math.max(1, this.blocks.total), to: this.blocks.total };
+    this.paintSoon();
   }
 
   /** @param {number} total how many lines the run has */
@@ -169,7 +179,6 @@ export class Panel {
 
   /** The reader moved the view. */
   moved() {
-    this.movedAt = performance.now();
     this.follow.scrolled(this.scroll.atEnd);
     this.paintSoon();
   }
@@ -220,7 +229,11 @@ export class Panel {
 
   addressed() {
     this.look.marked = marks(location.hash);
-    this.pending = this.look.marked;
+    const first = (this.look.marked?.from ?? 0) - 1;
+    const { from, to } = this.scroll.range(0);
+    // A line that can be seen already, because its number was clicked, stays where it is.
+    if (first > from && first < to - 1) this.follow.leave();
+    else this.pending = this.look.marked;
     this.paintSoon();
   }
 
@@ -277,6 +290,8 @@ export class Panel {
     } else if (this.follow.state === 'follow') {
       scroll.moveTo(scroll.end);
     }
+    if (Math.abs(scroll.top - this.paintedTop) > JUMP * scroll.viewport) this.jumpedAt = performance.now();
+    this.paintedTop = scroll.top;
     this.box.style.setProperty('height', `${scroll.box}px`);
     if (Math.abs(view.scrollTop - scroll.boxTop) >= 1) view.scrollTop = scroll.boxTop;
     this.known = view.scrollTop;
@@ -306,8 +321,10 @@ export class Panel {
   /** Asks for the blocks that the view needs. @param {number} from @param {number} to */
   ask(from, to) {
     if (to < from) return;
-    const rest = REST - (performance.now() - this.movedAt);
-    const wanted = this.blocks.wanted(from, to);
+    const rest = REST - (performance.now() - this.jumpedAt);
+    // What is in view comes before what is near it.
+    const near = this.blocks.wanted(from, to);
+    const wanted = near.length > 0 ? near : this.blocks.wanted(from - AHEAD, Math.min(this.blocks.total, to + AHEAD));
     if (wanted.length === 0) return;
     if (rest > 0) {
       setTimeout(() => this.paintSoon(), rest);

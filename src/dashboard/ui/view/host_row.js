@@ -9,6 +9,9 @@ import { Doing, MetricsView, deadlineText, drawStatus, lastSeenText } from './ho
 
 /** @typedef {import('../fleet.js').Entry} Entry */
 
+/** Milliseconds out of view after which a row is emptied. */
+const SHED = 10_000;
+
 export class HostRow {
   /** @param {Entry} entry */
   constructor(entry) {
@@ -23,6 +26,8 @@ export class HostRow {
     /** Whether the host changed since it was drawn. */
     this.stale = true;
     this.visible = false;
+    /** When it went out of view, on `performance.now()`. */
+    this.leftAt = 0;
     this.text = '';
     this.search();
   }
@@ -57,6 +62,7 @@ export class HostRow {
   /** @param {boolean} visible */
   see(visible) {
     this.visible = visible;
+    this.leftAt = performance.now();
     if (visible) this.draw();
   }
 
@@ -101,9 +107,9 @@ export class HostRow {
     return cells;
   }
 
-  /** Leaves only the name, so that thousands of hosts stay light. */
+  /** Leaves only the name of a row that has been out of view for a while, so that thousands of hosts stay light. */
   shed() {
-    if (!this.cells) return;
+    if (!this.cells || this.visible || performance.now() - this.leftAt < SHED) return;
     this.cells = null;
     this.stale = true;
     fill(this.element, this.name);

@@ -108,7 +108,10 @@ class HostsView {
   }
 
   tick() {
-    for (const row of this.rows.values()) row.tick();
+    for (const row of this.rows.values()) {
+      row.tick();
+      row.shed();
+    }
     this.arrange();
     this.drawCounts();
   }

@@ -8,7 +8,7 @@ import { isFinal, isTrouble, phaseWord, stateWord } from '../words.js';
 
 /** @typedef {import('../types.js').Run} Run */
 /** @typedef {import('../types.js').Phase} Phase */
-/** @typedef {'done' | 'current' | 'pending' | 'failed' | 'skipped'} StepState */
+/** @typedef {'done' | 'current' | 'pending' | 'failed' | 'warn' | 'skipped'} StepState */
 /** @typedef {{name: string, word: string, state: StepState, ms: number, line: number | null, running: boolean}} Step `ms` so far */
 
 /** @type {Phase[]} */
@@ -71,7 +71,7 @@ function end(run, final) {
   return {
     name: 'end',
     word: final && !good ? stateWord(run.state).word : 'Done',
-    state: !final ? 'pending' : good || isActive(run.state) ? 'done' : 'failed',
+    state: !final ? 'pending' : good ? 'done' : isActive(run.state) ? 'warn' : 'failed',
     ms: Number.NaN,
     line: null,
     running: false,
@@ -79,9 +79,9 @@ function end(run, final) {
 }
 
 /** @type {Record<StepState, string>} */
-const ICONS = { done: 'check', current: 'arc', pending: 'ring', failed: 'cross', skipped: 'dot' };
+const ICONS = { done: 'check', current: 'arc', pending: 'ring', failed: 'cross', warn: 'alert', skipped: 'dot' };
 /** @type {Record<StepState, string>} */
-const SAID = { done: 'done', current: 'now', pending: 'to come', failed: 'failed here', skipped: 'not reached' };
+const SAID = { done: 'done', current: 'now', pending: 'to come', failed: 'failed here', warn: 'with a warning', skipped: 'not reached' };
 
 /**
  * @param {HTMLElement} list an `ol`

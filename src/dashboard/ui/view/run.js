@@ -6,7 +6,7 @@ import { announce, fill, h } from '../dom.js';
 import { age } from '../format.js';
 import { Stream } from '../live.js';
 import { Panel } from '../log/panel.js';
-import { isFinal, phaseWord, stateWord, statusWord } from '../words.js';
+import { isFinal, isTrouble, phaseWord, stateWord, statusWord } from '../words.js';
 import { askStop, showError } from './dialogs.js';
 import { RunHead } from './run_head.js';
 
@@ -66,6 +66,8 @@ class RunView {
     this.set(run);
     // What was there when the page asked comes by blocks, what came after it by the stream: no gap, and nothing twice.
     panel.setTotal(run.lines);
+    // What went wrong is at the end.
+    if (isTrouble(run.state)) panel.toEnd();
     this.stream = new Stream(() => `${this.path}/events?from=${panel.blocks.total + 1}`, {
       run: (data) => this.set(data),
       lines: (data) => panel.append(data.lines),
