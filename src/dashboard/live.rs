@@ -54,11 +54,10 @@ struct Recent {
 }
 
 impl Channel {
-    /// The lines from number `from` on, at most `limit`, if memory has them.
+    /// The lines from number `from` on, at most `limit`, if memory has that one.
     pub fn recent(&self, from: u64, limit: usize) -> Option<Vec<LogLine>> {
         let recent = lock(&self.recent);
-        let first = recent.lines.front()?.n;
-        if from < first {
+        if from < recent.lines.front()?.n || from > recent.lines.back()?.n {
             return None;
         }
         let skip = recent.lines.partition_point(|line| line.n < from);
@@ -119,6 +118,13 @@ impl Live {
         Some((channel, tips))
     }
 
+    /// A live run as it is now.
+    pub fn run(&self, run: RunId) -> Option<Arc<Run>> {
+        let channel = Arc::clone(lock(&self.runs).get(&run)?);
+        let run = Arc::clone(&channel.tip.borrow().run);
+        Some(run)
+    }
+
     /// Whether anybody watches that run.
     pub fn is_watched(&self, run: RunId) -> bool {
         lock(&self.runs)
@@ -171,10 +177,19 @@ mod tests {
     }
 
     fn channel() -> Channel {
-        let run = crate::dashboard::http::runs::empty_run(RunId::new());
+        let row = crate::dashboard::store::runs::RunRow {
+            id: RunId::new(),
+            host: "web1".parse().unwrap(),
+            command: "switch".into(),
+            args: Vec::new(),
+            requested_by: "test".into(),
+            created_at: 0,
+            view: crate::run::view::RunView::default(),
+            last_seq: crate::run::id::Seq(0),
+        };
         Channel {
             tip: watch::Sender::new(Tip {
-                run: Arc::new(run),
+                run: Arc::new(Run::from(&row)),
                 lines: 0,
                 partial: "".into(),
             }),
@@ -189,7 +204,7 @@ mod tests {
         channel.push(vec![line(1, "a"), line(2, "b")]);
         assert_eq!(channel.recent(2, 10).unwrap(), [line(2, "b")]);
         assert_eq!(channel.recent(1, 1).unwrap(), [line(1, "a")]);
-        assert_eq!(channel.recent(3, 10).unwrap(), []);
+        assert_eq!(channel.recent(3, 10), None);
         channel.push(vec![line(9, "z")]);
         assert_eq!(channel.recent(2, 10), None, "lines 3 to 8 are not here");
         channel.push((10..5000).map(|n| line(n, "x")).collect());

@@ -91,16 +91,22 @@ impl Draft {
         for changed in self.runs.values_mut() {
             let over = changed.track.is_over();
             changed.added.flush(&mut changed.track.sizes);
-            let Changed { track, added, .. } = &mut *changed;
+            let Changed {
+                track,
+                added,
+                new,
+                before,
+                ..
+            } = changed;
             if over && let Some(offset) = track.sizes.finish() {
                 added
                     .steps
                     .push(crate::dashboard::store::commit::OutputStep::Merge(offset));
             }
-            if changed.new {
+            if *new {
                 commit.runs.push(track.row.clone());
             }
-            if changed.before != Some(track.row.view.state) {
+            if *before != Some(track.row.view.state) {
                 commit.events.push(NewEvent {
                     at: self.now,
                     host: track.row.host.clone(),

@@ -2,9 +2,9 @@
 
 use crate::dashboard::store::commit::OutputStep;
 use crate::dashboard::store::output::chunk::{Chunk, Gap, LineEnd, MAX_CHUNK};
-use crate::dashboard::store::output::lines::{StoredLine, show};
+use crate::dashboard::store::output::lines::{MAX_VISIBLE, StoredLine, show};
 use crate::dashboard::store::output::{OutputEnd, Sizes};
-use crate::run::event::{LineMark, MAX_LINE};
+use crate::run::event::LineMark;
 use crate::wire::api::LogLine;
 
 /// The output that one draft adds to one run.
@@ -50,7 +50,7 @@ impl Added {
             let visible = start.saturating_add(mark.skip).min(to);
             lines.push(LineEnd {
                 end: to,
-                visible: visible.max(to.saturating_sub(MAX_LINE as u64)),
+                visible: visible.max(to.saturating_sub(MAX_VISIBLE)),
                 at: at.saturating_sub(u64::from(mark.ago)),
             });
         }
@@ -112,7 +112,7 @@ impl Added {
         let visible = end
             .line_start
             .saturating_add(tail_skip)
-            .max(end.bytes.saturating_sub(MAX_LINE as u64))
+            .max(end.bytes.saturating_sub(MAX_VISIBLE))
             .max(base)
             .min(end.bytes);
         window.drain(..(visible - base) as usize);

@@ -13,6 +13,9 @@ use crate::wire::api::LogLine;
 /// The most bytes of raw lines that one read answers; further lines come with the next one.
 pub const MAX_READ: usize = 4 * 1024 * 1024;
 
+/// The most bytes of one line that are looked at: what the host's side keeps, with room for its end.
+pub const MAX_VISIBLE: u64 = 2 * MAX_LINE as u64;
+
 /// One line as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredLine {
@@ -31,6 +34,8 @@ pub struct StoredLines {
     pub lines: Vec<StoredLine>,
     /// The number to ask for next.
     pub next: u64,
+    /// Whether it ends before `limit` because it is [`MAX_READ`] long.
+    pub cut: bool,
 }
 
 impl Store {
@@ -50,6 +55,7 @@ impl Store {
         let mut found = StoredLines {
             lines: Vec::new(),
             next: from,
+            cut: false,
         };
         // One snapshot: chunks may be merged meanwhile.
         let mut read = self.readers.begin().await?;
@@ -145,7 +151,8 @@ impl Window {
             if n < from {
                 continue;
             }
-            if taken == limit || (n_read >= MAX_READ) {
+            if taken == limit || n_read >= MAX_READ {
+                found.cut = taken < limit;
                 return false;
             }
             let start = line.visible.saturating_sub(self.base) as usize;
@@ -163,7 +170,7 @@ impl Window {
         // Keep only what can still be visible of the unfinished line.
         let end = self.base + self.bytes.len() as u64;
         let start = chunk.lines.last().map_or(self.base, |line| line.end);
-        let keep = start.max(end.saturating_sub(MAX_LINE as u64));
+        let keep = start.max(end.saturating_sub(MAX_VISIBLE));
         self.bytes.drain(..(keep - self.base) as usize);
         self.base = keep;
         true
