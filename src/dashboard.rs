@@ -10,6 +10,8 @@ pub mod live;
 pub mod liveness;
 pub mod serve;
 pub mod store;
+#[cfg(test)]
+mod testing;
 mod upkeep;
 
 use std::net::TcpListener;
