@@ -88,7 +88,10 @@ impl House {
         let response = self.open(method, path, &[], body).await;
         let status = response.status();
         let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await;
-        (status, String::from_utf8_lossy(&bytes.unwrap()).into_owned())
+        (
+            status,
+            String::from_utf8_lossy(&bytes.unwrap()).into_owned(),
+        )
     }
 
     /// The same, with further headers, and the response as it comes.
@@ -108,7 +111,10 @@ impl House {
             request = request.header(*name, *value);
         }
         let request = request.body(Body::from(body.to_owned())).unwrap();
-        http::router(self.app.clone()).oneshot(request).await.unwrap()
+        http::router(self.app.clone())
+            .oneshot(request)
+            .await
+            .unwrap()
     }
 
     /// The JSON of a `GET`.
@@ -119,7 +125,11 @@ impl House {
     }
 
     /// Waits until `GET path` fulfils `test`.
-    pub async fn wait(&self, path: &str, test: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+    pub async fn wait(
+        &self,
+        path: &str,
+        test: impl Fn(&serde_json::Value) -> bool,
+    ) -> serde_json::Value {
         timeout(SOON, async {
             loop {
                 let value = self.get(path).await;
@@ -191,7 +201,10 @@ impl Agent {
     }
 
     pub async fn send(&mut self, message: Message) {
-        timeout(SOON, self.socket.send(message)).await.unwrap().unwrap();
+        timeout(SOON, self.socket.send(message))
+            .await
+            .unwrap()
+            .unwrap();
     }
 
     pub async fn beat(&mut self, n: u64) {

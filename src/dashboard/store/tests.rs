@@ -104,7 +104,11 @@ async fn whole(store: &Store, run: RunId) -> Vec<u8> {
 
 fn texts(lines: &StoredLines) -> Vec<(u64, String)> {
     let text = |raw: &[u8]| String::from_utf8_lossy(raw).into_owned();
-    lines.lines.iter().map(|line| (line.n, text(&line.raw))).collect()
+    lines
+        .lines
+        .iter()
+        .map(|line| (line.n, text(&line.raw)))
+        .collect()
 }
 
 #[tokio::test]
@@ -138,10 +142,16 @@ async fn what_was_committed_is_there_after_reopening() {
     let hosts = store.hosts().await.unwrap();
     assert_eq!(hosts.len(), 1);
     assert_eq!(hosts[0].heartbeat.as_ref().unwrap().n, 7);
-    assert_eq!((hosts[0].last_seen_at, hosts[0].comment.as_str()), (Some(77), "a note"));
+    assert_eq!(
+        (hosts[0].last_seen_at, hosts[0].comment.as_str()),
+        (Some(77), "a note")
+    );
     assert_eq!(hosts[0].status.as_deref(), Some("online"));
     let live = store.live_runs().await.unwrap();
-    assert_eq!((live.len(), live[0].id, live[0].last_seq), (1, run.id, Seq(1)));
+    assert_eq!(
+        (live.len(), live[0].id, live[0].last_seq),
+        (1, run.id, Seq(1))
+    );
     let end = store.output_end(run.id).await.unwrap();
     assert_eq!((end.bytes, end.lines, end.line_start), (11, 2, 8));
     assert_eq!(end.tail, b"thr");
@@ -162,7 +172,13 @@ async fn what_was_committed_is_there_after_reopening() {
         (before, vec![run.id]),
         (state, vec![over.id]),
     ] {
-        let found: Vec<RunId> = store.runs(&filter).await.unwrap().iter().map(|row| row.id).collect();
+        let found: Vec<RunId> = store
+            .runs(&filter)
+            .await
+            .unwrap()
+            .iter()
+            .map(|row| row.id)
+            .collect();
         assert_eq!(found, expected, "{filter:?}");
     }
     assert_eq!(store.prune(6).await.unwrap(), 1, "only what is over is old");
@@ -178,10 +194,18 @@ async fn lines_over_chunks_are_whole_and_a_gap_says_so() {
     let run = row(RunState::Running);
     with_runs(&store, vec![run.clone()]).await;
     let long = vec![b'x'; 70_000];
-    write_pieces(&store, run.id, &[b"a\nb".to_vec(), long.clone(), b"c\nd\n".to_vec()]).await;
+    write_pieces(
+        &store,
+        run.id,
+        &[b"a\nb".to_vec(), long.clone(), b"c\nd\n".to_vec()],
+    )
+    .await;
     let found = store.read_lines(run.id, 2, 10).await.unwrap();
     assert_eq!(found.lines[0].raw.len(), 70_003);
-    assert_eq!((found.lines[1].raw.as_slice(), found.next), (b"d\n".as_slice(), 4));
+    assert_eq!(
+        (found.lines[1].raw.as_slice(), found.next),
+        (b"d\n".as_slice(), 4)
+    );
     let gap = Chunk {
         offset: 70_007,
         first_line: 4,
@@ -208,10 +232,18 @@ async fn lines_over_chunks_are_whole_and_a_gap_says_so() {
         ..Chunk::default()
     };
     // A chunk without bytes ends a line of the one before it.
-    write(&store, run.id, vec![OutputStep::Add(gap), OutputStep::Add(after)]).await;
+    write(
+        &store,
+        run.id,
+        vec![OutputStep::Add(gap), OutputStep::Add(after)],
+    )
+    .await;
     let found = texts(&store.read_lines(run.id, 3, 10).await.unwrap());
     let missing = "[3 lines, 100 bytes of output are missing: no space]\n";
-    assert_eq!(found, [(3, "d\n".into()), (4, missing.into()), (7, "e\n".into())]);
+    assert_eq!(
+        found,
+        [(3, "d\n".into()), (4, missing.into()), (7, "e\n".into())]
+    );
     let found = store.read_lines(run.id, 8, 10).await.unwrap();
     assert_eq!((found.lines.len(), found.next), (0, 8));
     assert_eq!(whole(&store, run.id).await.len(), 70_009);
@@ -247,7 +279,9 @@ async fn many_small_chunks_become_few_and_long_reads_are_cut() {
     let store = Store::open(dir.path()).await.unwrap();
     let run = row(RunState::Running);
     with_runs(&store, vec![run.clone()]).await;
-    let pieces: Vec<Vec<u8>> = (0..600).map(|n| format!("line {n}\n").into_bytes()).collect();
+    let pieces: Vec<Vec<u8>> = (0..600)
+        .map(|n| format!("line {n}\n").into_bytes())
+        .collect();
     write_pieces(&store, run.id, &pieces).await;
     let n: i64 = sqlx::query("SELECT count(*) AS n FROM output")
         .fetch_one(&store.readers)
