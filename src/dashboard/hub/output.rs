@@ -7,6 +7,19 @@ use crate::dashboard::store::output::{OutputEnd, Sizes};
 use crate::run::event::LineMark;
 use crate::wire::api::LogLine;
 
+/// One `output` event with its bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Written<'a> {
+    /// When the last byte was read.
+    pub at: u64,
+    /// The lines that end in the bytes.
+    pub marks: &'a [LineMark],
+    /// See [`RunEvent::Output`](crate::run::event::RunEvent::Output).
+    pub tail_skip: u64,
+    /// The bytes.
+    pub raw: &'a [u8],
+}
+
 /// The output that one draft adds to one run.
 #[derive(Debug, Default)]
 pub(super) struct Added {
@@ -14,22 +27,29 @@ pub(super) struct Added {
     pub steps: Vec<OutputStep>,
     /// The newest lines, for readers; only while somebody reads.
     pub lines: Vec<LogLine>,
+    /// Whether somebody does.
+    pub watched: bool,
     /// Grows until it is full: small events of one transaction become one chunk.
     pending: Option<Chunk>,
 }
 
 impl Added {
+    /// Nothing yet.
+    pub fn new(watched: bool) -> Self {
+        Self {
+            watched,
+            ..Self::default()
+        }
+    }
+
     /// Takes the bytes of one event. The dashboard counts positions itself and believes no mark beyond the bytes it has.
-    pub fn output(
-        &mut self,
-        end: &mut OutputEnd,
-        sizes: &mut Sizes,
-        watched: bool,
-        at: u64,
-        marks: &[LineMark],
-        tail_skip: u64,
-        raw: &[u8],
-    ) {
+    pub fn output(&mut self, end: &mut OutputEnd, sizes: &mut Sizes, written: &Written<'_>) {
+        let Written {
+            at,
+            marks,
+            tail_skip,
+            raw,
+        } = *written;
         let stop = end.bytes + raw.len() as u64;
         let mut marks = marks.iter();
         let mut lines = Vec::with_capacity(marks.len());
@@ -64,7 +84,7 @@ impl Added {
             let n = lines.partition_point(|line| line.end <= piece_end);
             let last = piece.len() == rest.len();
             let skip = if last { tail_skip } else { 0 };
-            self.piece(end, sizes, watched, at, &lines[..n], skip, piece);
+            self.piece(end, sizes, at, &lines[..n], skip, piece);
             (rest, lines) = (&rest[piece.len()..], &lines[n..]);
             if rest.is_empty() {
                 break;
@@ -72,12 +92,10 @@ impl Added {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one event's parts, used once")]
     fn piece(
         &mut self,
         end: &mut OutputEnd,
         sizes: &mut Sizes,
-        watched: bool,
         at: u64,
         lines: &[LineEnd],
         tail_skip: u64,
@@ -100,7 +118,7 @@ impl Added {
         let base = end.bytes - end.tail.len() as u64;
         let mut window = std::mem::take(&mut end.tail);
         window.extend_from_slice(bytes);
-        if watched {
+        if self.watched {
             for (n, line) in (chunk.first_line..).zip(lines) {
                 let from = line.visible.saturating_sub(base) as usize;
                 let to = line.end.saturating_sub(base) as usize;
@@ -129,13 +147,13 @@ impl Added {
             self.flush(sizes);
         }
         match &mut self.pending {
-            Some(pending) => pending.append(chunk),
+            Some(pending) => pending.append(&chunk),
             None => self.pending = Some(chunk),
         }
     }
 
     /// Takes bytes that no journal could keep.
-    pub fn gap(&mut self, end: &mut OutputEnd, sizes: &mut Sizes, at: u64, gap: Gap) {
+    pub fn gap(&mut self, end: &mut OutputEnd, sizes: &mut Sizes, at: u64, gap: &Gap) {
         self.flush(sizes);
         let stop = end.bytes + gap.bytes;
         let chunk = Chunk {
