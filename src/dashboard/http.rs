@@ -1,3 +1,5 @@
 //! The HTTP interface.
 
+pub mod access;
 pub mod error;
+pub mod security;

@@ -3,6 +3,8 @@
 //! SQLite in WAL mode: one connection writes, several read. A commit is on the disk (`synchronous = FULL`) before anybody
 //! hears of it, so that what was acknowledged survives a power cut.
 
+pub mod access;
+
 use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
