@@ -27,7 +27,9 @@ use crate::base::secret::Secret;
 pub const MAX_NAME: usize = 64;
 
 /// What somebody may do. Each role may do what the ones before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Look at everything.
@@ -122,7 +124,13 @@ impl Access {
     }
 
     fn throttled<T>(&self, work: impl FnOnce(&mut Throttle) -> T) -> T {
-        work(&mut self.0.throttle.lock().unwrap_or_else(PoisonError::into_inner))
+        work(
+            &mut self
+                .0
+                .throttle
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 }
 
@@ -139,7 +147,11 @@ pub fn check_name(name: &str) -> Result<(), String> {
     if valid {
         return Ok(());
     }
-    let shown: String = name.chars().take(40).flat_map(char::escape_default).collect();
+    let shown: String = name
+        .chars()
+        .take(40)
+        .flat_map(char::escape_default)
+        .collect();
     Err(format!(
         "the name `{shown}` is not valid; use letters, digits, `-`, `_`, `.` and `@`, at most {MAX_NAME}, a letter or digit first"
     ))

@@ -120,7 +120,10 @@ mod tests {
         let passwords = Passwords::default();
         let secret = Secret::new("correct horse");
         let hash = passwords.hash(&secret).await.unwrap();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
         for (password, stored, expected) in [
             ("correct horse", Some(hash.clone()), true),
             ("correct hors", Some(hash), false),

@@ -210,7 +210,11 @@ async fn session(
 ) -> Result<Response, HttpError> {
     // An API token has no session and needs no CSRF token.
     let csrf_token = match session_cookie(&headers) {
-        Some(cookie) => state.store.session(&cookie).await?.map(|session| session.csrf_token),
+        Some(cookie) => state
+            .store
+            .session(&cookie)
+            .await?
+            .map(|session| session.csrf_token),
         None => None,
     };
     Ok(Json(json!({

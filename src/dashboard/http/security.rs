@@ -58,7 +58,10 @@ mod tests {
     use tower::ServiceExt as _;
 
     async fn answer(https: bool, path: &str) -> axum::http::HeaderMap {
-        let router = headers(Router::<()>::new().route("/", get(|| async { "hello" })), https);
+        let router = headers(
+            Router::<()>::new().route("/", get(|| async { "hello" })),
+            https,
+        );
         let request = Request::get(path).body(Body::empty()).unwrap();
         router.oneshot(request).await.unwrap().headers().clone()
     }
@@ -72,7 +75,10 @@ mod tests {
             }
             assert_eq!(plain[header::CACHE_CONTROL], "no-store");
             assert!(!plain.contains_key(header::STRICT_TRANSPORT_SECURITY));
-            assert_eq!(answer(true, path).await[header::STRICT_TRANSPORT_SECURITY], HSTS);
+            assert_eq!(
+                answer(true, path).await[header::STRICT_TRANSPORT_SECURITY],
+                HSTS
+            );
         }
     }
 

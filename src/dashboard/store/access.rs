@@ -108,14 +108,12 @@ impl Store {
 
     /// All users, by name.
     pub async fn users(&self) -> Result<Vec<Entry>, StoreError> {
-        sqlx::query(
-            "SELECT name, role, created_at, NULL AS last_used_at FROM users ORDER BY name",
-        )
-        .fetch_all(&self.readers)
-        .await?
-        .iter()
-        .map(entry)
-        .collect()
+        sqlx::query("SELECT name, role, created_at, NULL AS last_used_at FROM users ORDER BY name")
+            .fetch_all(&self.readers)
+            .await?
+            .iter()
+            .map(entry)
+            .collect()
     }
 
     /// The stored password hash and the role of a user.
@@ -296,13 +294,15 @@ impl Store {
         if used.rows_affected() == 0 {
             return Ok(false);
         }
-        sqlx::query("INSERT INTO users (name, role, password_hash, created_at) VALUES (?, ?, ?, ?)")
-            .bind(name)
-            .bind(Role::Admin.name())
-            .bind(password_hash)
-            .bind(now() as i64)
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query(
+            "INSERT INTO users (name, role, password_hash, created_at) VALUES (?, ?, ?, ?)",
+        )
+        .bind(name)
+        .bind(Role::Admin.name())
+        .bind(password_hash)
+        .bind(now() as i64)
+        .execute(&mut *transaction)
+        .await?;
         transaction.commit().await?;
         Ok(true)
     }
