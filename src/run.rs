@@ -1,6 +1,9 @@
 //! The vocabulary of one run: ids, phases, events, lines and what they add up to. Pure: no I/O, no clock, no async.
 
+pub mod ansi;
 pub mod event;
 pub mod id;
+pub mod kind;
+pub mod lines;
 pub mod phase;
 pub mod view;
