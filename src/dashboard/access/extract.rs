@@ -1,11 +1,11 @@
 //! Handlers name the role that they need as an argument: [`Viewer`], [`OperatorRole`] or [`Admin`].
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 
 use super::digest::{Digest, digest, same};
-use super::{Operator, Role};
+use super::{Access, Operator, Role};
 use crate::dashboard::app::AppState;
 use crate::dashboard::http::error::HttpError;
 use crate::dashboard::store::Store;
@@ -14,6 +14,18 @@ use crate::dashboard::store::Store;
 pub const SESSION_COOKIE: &str = "nixfleet_session";
 /// The header that requests with a session and an effect send along.
 const CSRF_HEADER: &str = "x-csrf-token";
+
+impl FromRef<AppState> for Store {
+    fn from_ref(state: &AppState) -> Self {
+        state.store.clone()
+    }
+}
+
+impl FromRef<AppState> for Access {
+    fn from_ref(state: &AppState) -> Self {
+        state.access.clone()
+    }
+}
 
 /// Somebody who may look.
 #[derive(Debug, Clone)]
@@ -94,16 +106,21 @@ async fn operator(
 
 macro_rules! needs {
     ($name:ident, $role:expr) => {
-        impl FromRequestParts<AppState> for $name {
+        impl<S: Send + Sync> FromRequestParts<S> for $name
+        where
+            Store: FromRef<S>,
+        {
             type Rejection = HttpError;
 
-            async fn from_request_parts(
-                parts: &mut Parts,
-                state: &AppState,
-            ) -> Result<Self, HttpError> {
-                operator(&state.store, &parts.method, &parts.headers, $role)
-                    .await
-                    .map(Self)
+            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, HttpError> {
+                operator(
+                    &Store::from_ref(state),
+                    &parts.method,
+                    &parts.headers,
+                    $role,
+                )
+                .await
+                .map(Self)
             }
         }
     };

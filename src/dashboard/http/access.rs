@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use axum::extract::{ConnectInfo, Form, State};
+use axum::extract::{ConnectInfo, Form, FromRef, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -12,16 +12,21 @@ use serde_json::json;
 
 use crate::base::secret::Secret;
 use crate::dashboard::access::{
-    LoggedIn, LoginError, SESSION_COOKIE, Setup, Viewer, session_cookie,
+    Access, LoggedIn, LoginError, SESSION_COOKIE, Setup, Viewer, session_cookie,
 };
-use crate::dashboard::app::AppState;
 use crate::dashboard::http::error::HttpError;
+use crate::dashboard::store::Store;
 
 /// The name of the user where a form sends none: earlier dashboards asked for a password only.
 const DEFAULT_USER: &str = "admin";
 
 /// `POST /login`, `POST /logout`, `POST /setup`, `GET /api/session`. The pages `/login` and `/setup` are assets.
-pub fn routes() -> Router<AppState> {
+pub fn routes<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Store: FromRef<S>,
+    Access: FromRef<S>,
+{
     Router::new()
         .route("/login", post(login))
         .route("/logout", post(logout))
@@ -50,7 +55,7 @@ struct Client {
 }
 
 impl Client {
-    fn new(state: &AppState, peer: SocketAddr, headers: &HeaderMap) -> Result<Self, HttpError> {
+    fn new(access: &Access, peer: SocketAddr, headers: &HeaderMap) -> Result<Self, HttpError> {
         // A login form of another site could log somebody into an attacker's account.
         if headers
             .get("sec-fetch-site")
@@ -65,7 +70,7 @@ impl Client {
             .and_then(|accept| accept.to_str().ok())
             .is_some_and(|accept| accept.contains("text/html"));
         Ok(Self {
-            address: state.access.client(peer.ip(), headers),
+            address: access.client(peer.ip(), headers),
             is_page,
         })
     }
@@ -102,8 +107,8 @@ impl Client {
         }
     }
 
-    fn welcome(&self, state: &AppState, next: &str, session: &LoggedIn) -> Response {
-        let secure = if state.access.https() { "; Secure" } else { "" };
+    fn welcome(&self, access: &Access, next: &str, session: &LoggedIn) -> Response {
+        let secure = if access.https() { "; Secure" } else { "" };
         let cookie = format!(
             "{SESSION_COOKIE}={}; Path=/; HttpOnly; SameSite=Lax; Max-Age={}{secure}",
             session.token.expose(),
@@ -145,31 +150,30 @@ fn local(next: Option<&str>) -> &str {
 }
 
 async fn login(
-    State(state): State<AppState>,
+    State(store): State<Store>,
+    State(access): State<Access>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     Form(form): Form<LoginForm>,
 ) -> Result<Response, HttpError> {
-    let client = Client::new(&state, peer, &headers)?;
+    let client = Client::new(&access, peer, &headers)?;
     let user = form.username.as_deref().unwrap_or(DEFAULT_USER);
     let password = Secret::new(form.password);
-    let opened = state
-        .access
-        .log_in(&state.store, client.address, user, &password)
-        .await;
+    let opened = access.log_in(&store, client.address, user, &password).await;
     Ok(match opened {
-        Ok(session) => client.welcome(&state, local(form.next.as_deref()), &session),
+        Ok(session) => client.welcome(&access, local(form.next.as_deref()), &session),
         Err(error) => client.refuse("/login", "", error),
     })
 }
 
 async fn setup(
-    State(state): State<AppState>,
+    State(store): State<Store>,
+    State(access): State<Access>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     Form(form): Form<SetupForm>,
 ) -> Result<Response, HttpError> {
-    let client = Client::new(&state, peer, &headers)?;
+    let client = Client::new(&access, peer, &headers)?;
     let again: String = form
         .token
         .chars()
@@ -181,37 +185,34 @@ async fn setup(
         user: form.username.unwrap_or_else(|| DEFAULT_USER.to_owned()),
         password: Secret::new(form.password),
     };
-    let opened = state
-        .access
-        .set_up(&state.store, client.address, setup)
-        .await;
+    let opened = access.set_up(&store, client.address, setup).await;
     Ok(match opened {
-        Ok(session) => client.welcome(&state, "/", &session),
+        Ok(session) => client.welcome(&access, "/", &session),
         Err(error) => client.refuse("/setup", &format!("&token={again}"), error),
     })
 }
 
 async fn logout(
-    State(state): State<AppState>,
+    State(store): State<Store>,
+    State(access): State<Access>,
     _viewer: Viewer,
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
     if let Some(session) = session_cookie(&headers) {
-        state.access.log_out(&state.store, &session).await?;
+        access.log_out(&store, &session).await?;
     }
     let gone = format!("{SESSION_COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0");
     Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, gone)]).into_response())
 }
 
 async fn session(
-    State(state): State<AppState>,
+    State(store): State<Store>,
     Viewer(operator): Viewer,
     headers: HeaderMap,
 ) -> Result<Response, HttpError> {
     // An API token has no session and needs no CSRF token.
     let csrf_token = match session_cookie(&headers) {
-        Some(cookie) => state
-            .store
+        Some(cookie) => store
             .session(&cookie)
             .await?
             .map(|session| session.csrf_token),

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::extract::{Path as UrlPath, State};
+use axum::extract::{FromRef, Path as UrlPath};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
@@ -14,8 +14,8 @@ use axum::{Extension, Router};
 use sha2::{Digest as _, Sha256};
 
 use crate::dashboard::access::Viewer;
-use crate::dashboard::app::AppState;
 use crate::dashboard::http::error::HttpError;
+use crate::dashboard::store::Store;
 
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
@@ -177,7 +177,11 @@ fn answer(name: &str, bytes: Vec<u8>, caching: HeaderValue, headers: &HeaderMap)
 }
 
 /// The pages and their files. With `ui_dir`, the files are read from there at each request.
-pub fn routes(ui_dir: Option<PathBuf>) -> Router<AppState> {
+pub fn routes<S>(ui_dir: Option<PathBuf>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Store: FromRef<S>,
+{
     Router::new()
         .route("/", get(page))
         .route("/hosts/{host}", get(page))
@@ -194,7 +198,6 @@ pub fn routes(ui_dir: Option<PathBuf>) -> Router<AppState> {
 
 /// The one page that shows everything; who is not logged in goes to the login page.
 async fn page(
-    State(_): State<AppState>,
     viewer: Result<Viewer, HttpError>,
     Extension(assets): Extension<Arc<Assets>>,
     headers: HeaderMap,

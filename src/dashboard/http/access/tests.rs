@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::FromRef;
 use axum::extract::connect_info::MockConnectInfo;
 use axum::http::{Request, Response, StatusCode, header};
 use axum::routing::get;
@@ -11,14 +12,32 @@ use tower::ServiceExt as _;
 use crate::base::secret::Secret;
 use crate::dashboard::access::digest::{digest, new_token};
 use crate::dashboard::access::{Access, AccessSettings, Admin, OperatorRole, Role, Viewer};
-use crate::dashboard::app::AppState;
 use crate::dashboard::store::Store;
 
 const PASSWORD: &str = "correct horse battery";
 
+/// What the routes under test need of the dashboard.
+#[derive(Clone)]
+struct Halls {
+    store: Store,
+    access: Access,
+}
+
+impl FromRef<Halls> for Store {
+    fn from_ref(halls: &Halls) -> Self {
+        halls.store.clone()
+    }
+}
+
+impl FromRef<Halls> for Access {
+    fn from_ref(halls: &Halls) -> Self {
+        halls.access.clone()
+    }
+}
+
 struct Door {
     router: Router,
-    state: AppState,
+    state: Halls,
     _dir: tempfile::TempDir,
 }
 
@@ -32,7 +51,7 @@ async fn door() -> Door {
         https: true,
         trusted_proxies: vec!["127.0.0.1".parse().unwrap()],
     });
-    let state = AppState { store, access };
+    let state = Halls { store, access };
     let router = super::routes()
         .merge(crate::dashboard::http::assets::routes(None))
         .route("/api/look", get(|Viewer(who): Viewer| async { who.name }))
