@@ -1,9 +1,171 @@
 //! The one central program.
 
 pub mod access;
+pub mod agents;
 pub mod app;
 pub mod args;
 pub mod config;
+pub mod fleet;
 pub mod http;
+pub mod hub;
+pub mod live;
+pub mod liveness;
 pub mod store;
 pub mod tls;
+mod upkeep;
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use access::Access;
+use agents::Connections;
+use app::AppState;
+use fleet::Fleet;
+use hub::Hub;
+use live::Live;
+use store::Store;
+
+/// How long open connections may take to end after the signal to stop.
+pub const DRAIN: Duration = Duration::from_secs(5);
+
+/// What the dashboard's core needs to know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the database is.
+    pub data_dir: PathBuf,
+    /// A host is offline after so many of its own intervals without a heartbeat; 3 unless an operator knows better.
+    pub offline_after: u32,
+    /// How often deadlines are looked at.
+    pub sweep: Duration,
+    /// How long finished runs and events are kept; for ever without.
+    pub retention: Option<Duration>,
+    /// Who may come in.
+    pub access: Access,
+    /// With a certificate, everything is spoken over TLS.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// The page's files are read from this folder instead of the ones built in.
+    pub ui_dir: Option<PathBuf>,
+    /// Where people reach the dashboard. Where nobody can log in yet, a link under it that sets the first password is
+    /// printed; without an address it is not.
+    pub link_base: Option<String>,
+}
+
+impl Settings {
+    /// The usual ones.
+    pub fn new(data_dir: PathBuf, access: Access) -> Self {
+        Self {
+            data_dir,
+            offline_after: 3,
+            sweep: Duration::from_secs(1),
+            retention: None,
+            access,
+            tls: None,
+            ui_dir: None,
+            link_base: None,
+        }
+    }
+}
+
+/// A started dashboard: its parts, and the tasks behind them.
+#[derive(Debug)]
+pub struct Dashboard {
+    /// What request handlers use.
+    pub app: AppState,
+    tasks: JoinSet<()>,
+    /// Stops the hub and the upkeep, after the connections are gone.
+    stop: CancellationToken,
+}
+
+impl Dashboard {
+    /// Opens the store and starts the hub and the upkeep. Nothing listens yet.
+    ///
+    /// # Errors
+    /// The store cannot be opened or read.
+    pub async fn start(settings: &Settings, shutdown: CancellationToken) -> anyhow::Result<Self> {
+        let store = Store::open(&settings.data_dir)
+            .await
+            .with_context(|| format!("opening the store in {}", settings.data_dir.display()))?;
+        let live = Live::default();
+        let hosts = store.hosts().await.context("reading the hosts")?;
+        let fleet = Fleet::new(hosts, settings.offline_after, live.clone());
+        let (hub, handle) = Hub::open(store.clone(), fleet.clone(), live.clone())
+            .await
+            .context("reading the runs that are not over")?;
+        let app = AppState {
+            store,
+            hub: handle,
+            fleet,
+            live,
+            access: settings.access.clone(),
+            ui_dir: settings.ui_dir.clone(),
+            connections: Connections::default(),
+            shutdown,
+        };
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(hub.run(stop.clone()));
+        tasks.spawn(upkeep::run(
+            app.clone(),
+            settings.sweep,
+            settings.retention,
+            stop.clone(),
+        ));
+        Ok(Self { app, tasks, stop })
+    }
+
+    /// Waits for the agents' connections to end, commits what they sent, and closes the store.
+    pub async fn finish(mut self) {
+        self.app.shutdown.cancel();
+        self.app.connections.tasks.close();
+        if tokio::time::timeout(DRAIN, self.app.connections.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some agents' connections did not end in time");
+        }
+        self.stop.cancel();
+        while let Some(done) = self.tasks.join_next().await {
+            if let Err(error) = done {
+                tracing::error!("a task of the dashboard failed: {error}");
+            }
+        }
+        self.app.store.close().await;
+    }
+}
+
+/// Runs the dashboard on `listener` until `shutdown`.
+///
+/// # Errors
+/// The store cannot be opened, or the listener does not work.
+pub async fn run(
+    settings: Settings,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let dashboard = Dashboard::start(&settings, shutdown.clone()).await?;
+    if let Some(base) = &settings.link_base
+        && let Some(link) = dashboard.app.new_setup_link(base).await?
+    {
+        announce(&link);
+    }
+    let router = http::router(dashboard.app.clone());
+    let served = tls::serve(listener, settings.tls, router, shutdown).await;
+    dashboard.finish().await;
+    served
+}
+
+/// Prints the setup link where a person looks: the log, and standard output.
+fn announce(link: &str) {
+    use std::io::Write as _;
+    tracing::info!(
+        "nobody can log in yet; set the administrator's password within 24 hours at {link}"
+    );
+    // A closed standard output is no reason not to run.
+    let _ = writeln!(std::io::stdout(), "{link}");
+}

@@ -1,13 +1,47 @@
-//! What every handler knows.
+//! What every request handler may use.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
 
 use crate::dashboard::access::Access;
+use crate::dashboard::agents::Connections;
+use crate::dashboard::fleet::Fleet;
+use crate::dashboard::hub::HubHandle;
+use crate::dashboard::live::Live;
 use crate::dashboard::store::Store;
 
-/// Shared by all handlers; cheap to clone.
+/// The dashboard's parts. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct AppState {
     /// What outlives the process.
     pub store: Store,
-    /// Who may come in.
+    /// Runs.
+    pub hub: HubHandle,
+    /// Hosts.
+    pub fleet: Fleet,
+    /// What is new.
+    pub live: Live,
+    /// Who may.
     pub access: Access,
+    /// Agents' connections.
+    pub connections: Connections,
+    /// The page's files are read from here instead of the ones built in.
+    pub ui_dir: Option<PathBuf>,
+    /// Cancelled when the dashboard stops.
+    pub shutdown: CancellationToken,
+}
+
+impl AppState {
+    /// Where nobody can log in yet, a link under `base` that sets the administrator's password, once; it replaces the one
+    /// before.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn new_setup_link(&self, base: &str) -> anyhow::Result<Option<String>> {
+        let token = self.access.new_setup_link(&self.store).await;
+        let token = token.context("making the setup link")?;
+        Ok(token.map(|token| format!("{base}/setup?token={}", token.expose())))
+    }
 }

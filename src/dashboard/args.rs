@@ -116,7 +116,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn perform(args: Args) -> anyhow::Result<()> {
     let settings = Settings::load(args.config.as_deref(), |name| std::env::var(name).ok())?;
     match args.command.unwrap_or(Command::Run) {
-        Command::Run => start::run(settings, args.ui_dir),
+        Command::Run => start::run(&settings, args.ui_dir),
         Command::CheckConfig => {
             println!("the configuration is valid");
             Ok(())

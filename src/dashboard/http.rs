@@ -1,6 +1,69 @@
-//! The HTTP interface.
+//! The HTTP interface. [`ROUTES`] is the table of all of it; a test compares it with the router and with the description
+//! that `GET /api/openapi.json` answers.
 
 pub mod access;
 pub mod assets;
 pub mod error;
+pub mod events;
+pub mod health;
+pub mod hosts;
+pub mod log;
+pub mod openapi;
+pub mod prometheus;
+pub mod runs;
 pub mod security;
+#[cfg(test)]
+mod tests;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+
+use crate::dashboard::agents;
+use crate::dashboard::app::AppState;
+
+/// The largest body of a request, in bytes.
+pub const MAX_BODY: usize = 256 * 1024;
+
+/// Every route of the API: method, path as OpenAPI writes it, and who may call it.
+pub const ROUTES: &[(&str, &str, &str)] = &[
+    ("get", "/health", "everybody"),
+    ("get", "/metrics", "viewer"),
+    ("get", "/api/openapi.json", "everybody"),
+    ("get", "/api/hosts", "viewer"),
+    ("post", "/api/hosts", "operator"),
+    ("get", "/api/hosts/{host}", "viewer"),
+    ("delete", "/api/hosts/{host}", "admin"),
+    ("post", "/api/hosts/{host}/command", "operator"),
+    ("get", "/api/runs", "viewer"),
+    ("get", "/api/runs/{id}", "viewer"),
+    ("get", "/api/runs/{id}/log", "viewer"),
+    ("get", "/api/runs/{id}/log.txt", "viewer"),
+    ("post", "/api/runs/{id}/stop", "operator"),
+    ("get", "/api/runs/{id}/events", "viewer"),
+    ("get", "/api/events", "viewer"),
+];
+
+/// All routes.
+pub fn router(state: AppState) -> Router {
+    let https = state.access.https();
+    let routes = Router::new()
+        .route("/health", get(health::health))
+        .route("/metrics", get(prometheus::metrics))
+        .route("/api/openapi.json", get(openapi::openapi))
+        .route("/api/hosts", get(hosts::list).post(hosts::note))
+        .route("/api/hosts/{host}", get(hosts::one).delete(hosts::remove))
+        .route("/api/hosts/{host}/command", post(hosts::command))
+        .route("/api/runs", get(runs::list))
+        .route("/api/runs/{id}", get(runs::one))
+        .route("/api/runs/{id}/log", get(log::lines))
+        .route("/api/runs/{id}/log.txt", get(log::text))
+        .route("/api/runs/{id}/stop", post(runs::stop))
+        .route("/api/runs/{id}/events", get(events::run::stream))
+        .route("/api/events", get(events::fleet::stream))
+        .merge(agents::routes())
+        .merge(access::routes())
+        .merge(assets::routes(state.ui_dir.clone()))
+        .layer(DefaultBodyLimit::max(MAX_BODY));
+    security::headers(routes, https).with_state(state)
+}

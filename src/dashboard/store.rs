@@ -4,14 +4,21 @@
 //! hears of it, so that what was acknowledged survives a power cut.
 
 pub mod access;
+pub mod commit;
+pub mod events;
+pub mod hosts;
+pub mod output;
+pub mod runs;
 
 use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
+use sqlx::Row;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
 };
 
 /// Connections that read.
@@ -116,3 +123,51 @@ impl Store {
         self.writer.close().await;
     }
 }
+
+/// A number for the database. SQLite's integers are signed; what is too large is the largest.
+fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A number from the database.
+fn uint(row: &SqliteRow, column: &str) -> Result<u64, StoreError> {
+    let number: i64 = row.try_get(column)?;
+    u64::try_from(number).map_err(|_| StoreError::Unreadable {
+        what: format!("a {column}"),
+        why: format!("{number} is negative"),
+    })
+}
+
+/// A parsed value from a text column.
+fn parsed<T>(row: &SqliteRow, column: &str) -> Result<T, StoreError>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    let text: &str = row.try_get(column)?;
+    text.parse()
+        .map_err(|error: T::Err| StoreError::Unreadable {
+            what: format!("a {column}"),
+            why: error.to_string(),
+        })
+}
+
+/// A JSON value from a text column.
+fn json<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T, StoreError> {
+    let text: &str = row.try_get(column)?;
+    serde_json::from_str(text).map_err(|error| StoreError::Unreadable {
+        what: format!("a {column}"),
+        why: error.to_string(),
+    })
+}
+
+/// JSON for a text column.
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Unreadable {
+        what: "a value to be stored".into(),
+        why: error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,9 +5,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
+use tokio_util::task::TaskTracker;
+
 use crate::base::secret::Secret;
+use crate::base::shutdown;
+use crate::dashboard;
+use crate::dashboard::access::{Access, AccessSettings};
 use crate::dashboard::config::{AgentToken, Settings};
 use crate::dashboard::store::Store;
+use crate::dashboard::tls::TlsFiles;
 
 /// Makes the data directory, for its owner only.
 pub(super) fn make_data_dir(dir: &Path) -> anyhow::Result<()> {
@@ -69,12 +75,44 @@ pub(super) fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-pub(super) fn run(settings: Settings, ui_dir: Option<PathBuf>) -> anyhow::Result<()> {
+/// Everything that the settings name, opened; then the dashboard, until SIGTERM or SIGINT.
+pub(super) fn run(settings: &Settings, ui_dir: Option<PathBuf>) -> anyhow::Result<()> {
     crate::base::logging::start(&settings.log_level)?;
-    let _ = ui_dir;
-    let _ = agent_token(&settings)?;
-    let _ = bind(settings.listen)?;
-    Ok(())
+    if std::env::var_os("NIXFLEET_PASSWORD_HASH").is_some() {
+        tracing::warn!(
+            "NIXFLEET_PASSWORD_HASH is of an earlier dashboard and is not read; use the setup link or `nixfleet-dashboard user create`"
+        );
+    }
+    let agent_token = agent_token(settings)?;
+    let tls = settings.tls.as_ref().map(TlsFiles::load).transpose()?;
+    make_data_dir(&settings.data_dir)?;
+    let listener = bind(settings.listen)?;
+    let bound = listener.local_addr().context("asking for the address")?;
+    let access = Access::new(AccessSettings {
+        agent_token,
+        session: settings.session,
+        https: settings.https(),
+        trusted_proxies: settings.trusted_proxies.clone(),
+    });
+    let mut core = dashboard::Settings::new(settings.data_dir.clone(), access);
+    core.offline_after = settings.offline_after;
+    core.tls = tls;
+    core.ui_dir = ui_dir;
+    core.link_base = Some(settings.link_base(bound));
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?
+        .block_on(async {
+            let tasks = TaskTracker::new();
+            let shutdown = shutdown::on_signals(&tasks)?;
+            tracing::info!("listening on {bound}");
+            let ran = dashboard::run(core, listener, shutdown.clone()).await;
+            shutdown.cancel();
+            tasks.close();
+            tasks.wait().await;
+            ran
+        })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ CREATE TABLE hosts (
   register      TEXT,              -- the last `register` message, JSON
   heartbeat     TEXT,              -- the last heartbeat, JSON
   last_seen_at  INTEGER,           -- milliseconds since the epoch, the dashboard's clock
+  status        TEXT,              -- as it last was: what a restarted dashboard begins with
   created_at    INTEGER NOT NULL,
   comment       TEXT NOT NULL DEFAULT ''
 ) STRICT;
@@ -22,7 +23,8 @@ CREATE TABLE runs (
 CREATE INDEX runs_by_host ON runs (hostname, id);
 CREATE INDEX runs_by_state ON runs (state, id);
 
--- Output exactly as the command wrote it, in zstd chunks, with the ends of its lines.
+-- Output exactly as the command wrote it, in zstd chunks, with the ends of its lines. Chunks of a run follow each other
+-- without holes; bytes that the host could not keep are a chunk too, with its reason and without bytes.
 CREATE TABLE output (
   run_id        TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
   offset_bytes  INTEGER NOT NULL,  -- position of the first byte in the run's output
@@ -30,12 +32,14 @@ CREATE TABLE output (
   first_line    INTEGER NOT NULL,  -- number of the first line that ends here
   n_lines       INTEGER NOT NULL,
   line_start    INTEGER NOT NULL,  -- position where the line began that is unfinished at the chunk's start
-  at            INTEGER NOT NULL,
-  marks         BLOB NOT NULL,     -- zstd of the JSON array of line marks
+  tail_visible  INTEGER NOT NULL,  -- position of what is visible of the line that is unfinished at the chunk's end
+  at            INTEGER NOT NULL,  -- when its last byte was read, by the host's clock
+  gap           TEXT,              -- why the bytes are missing
+  marks         BLOB NOT NULL,     -- zstd of the ends of the lines (see store/output/chunk.rs)
   bytes         BLOB NOT NULL,     -- zstd of the bytes
   PRIMARY KEY (run_id, offset_bytes)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX output_by_line ON output (run_id, first_line);
+) STRICT;
+CREATE INDEX output_by_line ON output (run_id, first_line) WHERE n_lines > 0;
 
 -- What happened in the fleet, one row a transition; the position that server-sent events resume from.
 CREATE TABLE events (

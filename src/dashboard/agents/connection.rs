@@ -1,0 +1,248 @@
+//! One agent's connection from its first message to its last.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use tokio::time::{Instant, timeout};
+
+use super::handshake;
+use super::peer::{Batch, Closing, FromAgent, Peer};
+use crate::dashboard::app::AppState;
+use crate::wire::to_agent::ToAgent;
+use crate::wire::to_dashboard::ToDashboard;
+use crate::wire::{MAX_FRAME, frame, record};
+
+/// Time between pings.
+const PING: Duration = Duration::from_secs(30);
+/// A peer that says nothing for so long is gone.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How long one message may take to be sent, and the end to be said.
+const SEND: Duration = Duration::from_secs(20);
+/// How long the end may take.
+const CLOSE: Duration = Duration::from_secs(2);
+/// So many bad messages of one connection are logged; after that, only each thousandth.
+const LOGGED: u64 = 5;
+
+/// Why a connection ends.
+#[derive(Debug)]
+pub(super) enum Gone {
+    /// The agent left, or the link broke.
+    Left,
+    /// We end it.
+    Close(Closing),
+}
+
+impl Gone {
+    /// What an error in reading means.
+    pub fn from_error(error: &axum::Error) -> Self {
+        let text = error.to_string();
+        // The library's error is behind a box of another crate's version; its text is what says it.
+        if text.contains("too long") || text.contains("too big") {
+            return Self::Close(Closing {
+                code: 1009,
+                reason: format!("a message is larger than {MAX_FRAME} bytes"),
+            });
+        }
+        tracing::debug!("a connection broke: {text}");
+        Self::Left
+    }
+}
+
+/// Says what was ignored, but not without end.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    n_ignored: u64,
+}
+
+impl Log {
+    /// Something was ignored.
+    pub fn ignored(&mut self, why: &str, text: &str) {
+        self.n_ignored += 1;
+        if self.n_ignored <= LOGGED || self.n_ignored.is_multiple_of(1000) {
+            let start: String = text.chars().take(80).flat_map(char::escape_default).collect();
+            tracing::warn!(n = self.n_ignored, "an agent's message is ignored: {why}: {start}");
+        }
+    }
+}
+
+/// Serves one connection.
+pub(super) async fn serve(app: AppState, mut socket: WebSocket) {
+    let mut log = Log::default();
+    // The future of the handshake is larger than all the rest and lives for a moment only: on the heap, then gone.
+    let registered = Box::pin(async {
+        tokio::select! {
+            biased;
+            () = app.shutdown.cancelled() => Err(leaving()),
+            registered = handshake::register(&mut socket, &mut log) => registered,
+        }
+    })
+    .await;
+    let gone = match registered {
+        Err(gone) => gone,
+        Ok((host, register)) => {
+            let protocol = register.protocol.map_or(2, |offered| offered.min(crate::wire::PROTOCOL));
+            let peer = Arc::new(Peer::new(app.connections.number(), host, protocol));
+            tracing::info!(host = %peer.host, connection = peer.id, protocol, "registered");
+            if let Some(old) = app.fleet.connect(&peer, &register) {
+                old.close(1008, "another connection of the same host has replaced this one");
+            }
+            let welcome = app.hub.deliver(&peer, FromAgent::Registered(Box::new(register)));
+            let gone = match welcome {
+                Ok(()) => talk(&app, &mut socket, &peer, &mut log).await,
+                Err(closing) => Gone::Close(closing),
+            };
+            app.fleet.disconnect(&peer);
+            tracing::info!(host = %peer.host, connection = peer.id, "disconnected: {gone:?}");
+            gone
+        }
+    };
+    if let Gone::Close(closing) = gone {
+        tracing::info!("a connection is closed with {}: {}", closing.code, closing.reason);
+        let frame = CloseFrame {
+            code: closing.code,
+            reason: closing.reason.into(),
+        };
+        Box::pin(async {
+            let _ = timeout(CLOSE, socket.send(Message::Close(Some(frame)))).await;
+            // Read on until the other side has seen it: a reset would overtake the frame.
+            let _ = timeout(CLOSE, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
+        })
+        .await;
+    }
+}
+
+fn leaving() -> Gone {
+    Gone::Close(Closing {
+        code: 1001,
+        reason: "the dashboard is stopping; it will be back".into(),
+    })
+}
+
+async fn talk(app: &AppState, socket: &mut WebSocket, peer: &Arc<Peer>, log: &mut Log) -> Gone {
+    let mut heard = Instant::now();
+    let mut ping = heard + PING;
+    loop {
+        tokio::select! {
+            biased;
+            () = app.shutdown.cancelled() => return leaving(),
+            () = tokio::time::sleep_until(ping.min(heard + SILENCE)) => {
+                let now = Instant::now();
+                if now.duration_since(heard) >= SILENCE {
+                    return Gone::Close(Closing {
+                        code: 1008,
+                        reason: format!("nothing heard for {} seconds", SILENCE.as_secs()),
+                    });
+                }
+                ping = now + PING;
+                if let Err(gone) = send(socket, Message::Ping(axum::body::Bytes::new())).await {
+                    return gone;
+                }
+            }
+            () = peer.outgoing() => {
+                while let Some(next) = peer.next_outgoing() {
+                    let sent = match next {
+                        Ok(message) => say(socket, &message).await,
+                        Err(closing) => Err(Gone::Close(closing)),
+                    };
+                    if let Err(gone) = sent {
+                        return gone;
+                    }
+                }
+            }
+            message = socket.recv() => {
+                heard = Instant::now();
+                let taken = match message {
+                    Some(Ok(message)) => take(app, socket, peer, log, message).await,
+                    Some(Err(error)) => Err(Gone::from_error(&error)),
+                    None => Err(Gone::Left),
+                };
+                if let Err(gone) = taken {
+                    return gone;
+                }
+            }
+        }
+    }
+}
+
+async fn take(
+    app: &AppState,
+    socket: &mut WebSocket,
+    peer: &Arc<Peer>,
+    log: &mut Log,
+    message: Message,
+) -> Result<(), Gone> {
+    match message {
+        Message::Text(text) => match serde_json::from_str(text.as_str()) {
+            Ok(ToDashboard::Heartbeat(mut heartbeat)) => {
+                let n = heartbeat.n;
+                handshake::cut_heartbeat(&mut heartbeat);
+                app.fleet.beat(peer, *heartbeat);
+                if peer.protocol >= 3 {
+                    say(socket, &ToAgent::HeartbeatAck { n }).await?;
+                }
+            }
+            Ok(ToDashboard::CommandRejected(rejected)) => {
+                let message = FromAgent::Rejected(rejected);
+                app.hub.deliver(peer, message).map_err(Gone::Close)?;
+            }
+            Ok(ToDashboard::Register(_)) => log.ignored("a second register", ""),
+            Err(error) => log.ignored(&error.to_string(), text.as_str()),
+        },
+        Message::Binary(bytes) => match frame::decode(&bytes) {
+            Ok((header, records)) => {
+                let batch = batch(header.run, &records);
+                app.hub
+                    .deliver(peer, FromAgent::Records(batch))
+                    .map_err(Gone::Close)?;
+            }
+            Err(error) => log.ignored(&error.to_string(), ""),
+        },
+        Message::Close(_) => return Err(Gone::Left),
+        Message::Ping(_) | Message::Pong(_) => {}
+    }
+    Ok(())
+}
+
+/// The records of a frame, up to the first damage.
+fn batch(run: crate::run::id::RunId, bytes: &[u8]) -> Batch {
+    let mut batch = Batch {
+        run,
+        records: Vec::new(),
+        damaged: false,
+        n_bytes: bytes.len(),
+    };
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        match record::decode(rest) {
+            Ok(Some((record, len))) => {
+                batch.records.push(record);
+                rest = &rest[len..];
+            }
+            Ok(None) | Err(_) => {
+                tracing::warn!(%run, "a damaged record; the host is asked to send it again");
+                batch.damaged = true;
+                break;
+            }
+        }
+    }
+    batch
+}
+
+async fn say(socket: &mut WebSocket, message: &ToAgent) -> Result<(), Gone> {
+    match serde_json::to_string(message) {
+        Ok(text) => send(socket, Message::Text(text.into())).await,
+        Err(error) => {
+            tracing::error!("a message to an agent cannot be written: {error}");
+            Ok(())
+        }
+    }
+}
+
+async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Gone> {
+    match timeout(SEND, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Gone::from_error(&error)),
+        Err(_) => Err(Gone::Left),
+    }
+}

@@ -1,0 +1,213 @@
+//! One agent's connection, as the rest of the dashboard sees it: a bounded queue in each direction, neither of which waits.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use tokio::sync::Notify;
+
+use crate::dashboard::live::lock;
+use crate::run::id::{HostName, RunId};
+use crate::wire::record::{MAX_BODY, Record};
+use crate::wire::to_agent::ToAgent;
+use crate::wire::to_dashboard::{CommandRejected, Register};
+use crate::wire::MAX_IN_FLIGHT;
+
+/// The most messages that wait to be sent to one agent.
+pub const MAX_OUTBOX: usize = 1024;
+/// The most messages of one agent that wait for the hub.
+pub const MAX_INBOX: usize = 16 * 1024;
+/// The most bytes of records of one agent that wait for the hub: the window, and one record that is larger by itself.
+pub const MAX_INBOX_BYTES: usize = MAX_IN_FLIGHT + MAX_BODY;
+
+/// Why a connection is closed: a WebSocket close code and a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closing {
+    /// The close code.
+    pub code: u16,
+    /// Why, in words, at most 120 bytes.
+    pub reason: String,
+}
+
+/// What the hub gets from an agent.
+#[derive(Debug)]
+pub enum FromAgent {
+    /// It registered.
+    Registered(Box<Register>),
+    /// Journal records.
+    Records(Batch),
+    /// It did not start a run.
+    Rejected(CommandRejected),
+}
+
+/// The records of one frame.
+#[derive(Debug)]
+pub struct Batch {
+    /// Whose.
+    pub run: RunId,
+    /// In the order of the frame, up to the first damage.
+    pub records: Vec<Record>,
+    /// Whether something in the frame could not be read.
+    pub damaged: bool,
+    /// Bytes of the records before compression.
+    pub n_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Outbox {
+    queue: VecDeque<ToAgent>,
+    closing: Option<Closing>,
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    queue: VecDeque<FromAgent>,
+    n_bytes: usize,
+    /// Whether the hub has it on its list.
+    listed: bool,
+}
+
+/// A connected agent.
+#[derive(Debug)]
+pub struct Peer {
+    /// Which connection; a host's next one has another number.
+    pub id: u64,
+    /// Of which host.
+    pub host: HostName,
+    /// Which protocol it speaks.
+    pub protocol: u32,
+    outbox: Mutex<Outbox>,
+    inbox: Mutex<Inbox>,
+    wake: Notify,
+}
+
+impl Peer {
+    /// A connection that has just registered.
+    pub fn new(id: u64, host: HostName, protocol: u32) -> Self {
+        Self {
+            id,
+            host,
+            protocol,
+            outbox: Mutex::default(),
+            inbox: Mutex::default(),
+            wake: Notify::new(),
+        }
+    }
+
+    /// Queues a message to the agent. One that does not take its messages is disconnected, and asks again later.
+    pub fn send(&self, message: ToAgent) {
+        let mut outbox = lock(&self.outbox);
+        if outbox.queue.len() >= MAX_OUTBOX {
+            outbox.closing.get_or_insert_with(|| Closing {
+                code: 1008,
+                reason: format!("{MAX_OUTBOX} messages wait for this agent"),
+            });
+        } else {
+            outbox.queue.push_back(message);
+        }
+        drop(outbox);
+        self.wake.notify_one();
+    }
+
+    /// Asks the connection to close.
+    pub fn close(&self, code: u16, reason: &str) {
+        lock(&self.outbox).closing.get_or_insert_with(|| Closing {
+            code,
+            reason: reason.to_owned(),
+        });
+        self.wake.notify_one();
+    }
+
+    /// Waits for something to send. May wake without any.
+    pub async fn outgoing(&self) {
+        self.wake.notified().await;
+    }
+
+    /// The next message to send, or why to close.
+    pub fn next_outgoing(&self) -> Option<Result<ToAgent, Closing>> {
+        let mut outbox = lock(&self.outbox);
+        if let Some(closing) = &outbox.closing {
+            return Some(Err(closing.clone()));
+        }
+        let next = outbox.queue.pop_front();
+        if outbox.queue.is_empty() {
+            outbox.queue.shrink_to(0);
+        }
+        next.map(Ok)
+    }
+
+    /// Queues what the agent said. Answers whether the hub must be told.
+    ///
+    /// # Errors
+    /// The agent sent more than its window.
+    pub fn receive(&self, message: FromAgent) -> Result<bool, Closing> {
+        let n_bytes = match &message {
+            FromAgent::Records(batch) => batch.n_bytes,
+            _ => 0,
+        };
+        let mut inbox = lock(&self.inbox);
+        if inbox.n_bytes + n_bytes > MAX_INBOX_BYTES || inbox.queue.len() >= MAX_INBOX {
+            return Err(Closing {
+                code: 1008,
+                reason: format!("more than {MAX_IN_FLIGHT} bytes sent without waiting for run_ack"),
+            });
+        }
+        inbox.n_bytes += n_bytes;
+        inbox.queue.push_back(message);
+        Ok(!std::mem::replace(&mut inbox.listed, true))
+    }
+
+    /// Everything that waits. The hub's list no longer has this peer afterwards.
+    pub fn take_incoming(&self) -> VecDeque<FromAgent> {
+        let mut inbox = lock(&self.inbox);
+        inbox.listed = false;
+        inbox.n_bytes = 0;
+        std::mem::take(&mut inbox.queue)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer() -> Peer {
+        Peer::new(1, "web1".parse().unwrap(), 3)
+    }
+
+    fn batch(n_bytes: usize) -> FromAgent {
+        FromAgent::Records(Batch {
+            run: RunId::new(),
+            records: Vec::new(),
+            damaged: false,
+            n_bytes,
+        })
+    }
+
+    #[test]
+    fn an_agent_beyond_its_window_is_refused_and_the_hub_is_told_once() {
+        let peer = peer();
+        assert_eq!(peer.receive(batch(MAX_IN_FLIGHT)), Ok(true));
+        assert_eq!(peer.receive(batch(MAX_BODY)), Ok(false));
+        assert_eq!(peer.receive(batch(1)).unwrap_err().code, 1008);
+        assert_eq!(peer.take_incoming().len(), 2);
+        assert_eq!(peer.receive(batch(1)), Ok(true));
+        for _ in 1..MAX_INBOX {
+            peer.receive(batch(0)).unwrap();
+        }
+        assert!(peer.receive(batch(0)).is_err());
+    }
+
+    #[test]
+    fn an_agent_that_takes_nothing_is_closed() {
+        let peer = peer();
+        for n in 0..MAX_OUTBOX as u64 {
+            peer.send(ToAgent::HeartbeatAck { n });
+        }
+        assert!(peer.next_outgoing().unwrap().is_ok());
+        for n in 0..2 {
+            peer.send(ToAgent::HeartbeatAck { n });
+        }
+        assert_eq!(peer.next_outgoing().unwrap().unwrap_err().code, 1008);
+        peer.close(1001, "another reason");
+        assert_eq!(peer.next_outgoing().unwrap().unwrap_err().code, 1008);
+    }
+}

@@ -1,0 +1,263 @@
+//! All hosts and how each is, in memory. One small lock, held for a few instructions and never across a wait; heartbeats
+//! go here directly, past the hub and the store, which gets them once a second.
+
+mod entry;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use tokio::time::Instant;
+
+use crate::base::clock;
+use crate::dashboard::agents::peer::Peer;
+use crate::dashboard::live::{Change, Live, lock};
+use crate::dashboard::liveness;
+use crate::dashboard::store::events::NewEvent;
+use crate::dashboard::store::hosts::{Beat, HostRow};
+use crate::run::id::{HostName, RunId};
+use crate::wire::api::{Host, HostActivity, HostStatus, Hosts};
+use crate::wire::to_dashboard::{Heartbeat, OfferedCommand, Register};
+use entry::Entry;
+
+/// The most transitions that wait for the store; while it does not answer, older ones are dropped and counted in the log.
+const MAX_TRANSITIONS: usize = 100_000;
+
+#[derive(Debug, Default)]
+struct State {
+    hosts: BTreeMap<HostName, Entry>,
+    transitions: Vec<NewEvent>,
+}
+
+/// The front of all hosts. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    state: Arc<Mutex<State>>,
+    live: Live,
+    /// A host is offline after so many of its own intervals.
+    multiplier: u32,
+}
+
+impl Fleet {
+    /// The hosts of the store. Those that were there when the dashboard stopped get time to come back.
+    pub fn new(rows: Vec<HostRow>, multiplier: u32, live: Live) -> Self {
+        let now = Instant::now();
+        let hosts = rows
+            .into_iter()
+            .map(|row| (row.host.clone(), Entry::restore(row, multiplier, now)))
+            .collect();
+        let state = State {
+            hosts,
+            transitions: Vec::new(),
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            live,
+            multiplier,
+        }
+    }
+
+    /// A host registered. Answers its connection from before, if that is still open.
+    pub fn connect(&self, peer: &Arc<Peer>, register: &Register) -> Option<Arc<Peer>> {
+        self.change(&peer.host, true, |entry, _| {
+            entry.register = Some(Arc::new(register.clone()));
+            entry.protocol = peer.protocol;
+            entry.signs.connected = true;
+            entry.peer.replace(Arc::clone(peer))
+        })
+        .flatten()
+    }
+
+    /// A heartbeat came. One of a connection that was replaced changes nothing.
+    pub fn beat(&self, peer: &Peer, heartbeat: Heartbeat) {
+        self.change(&peer.host, false, |entry, now| {
+            if entry.is_current(peer) {
+                entry.beat(heartbeat, now, clock::now());
+            }
+        });
+    }
+
+    /// A connection ended.
+    pub fn disconnect(&self, peer: &Peer) {
+        self.change(&peer.host, false, |entry, _| {
+            if entry.is_current(peer) {
+                entry.peer = None;
+                entry.signs.connected = false;
+            }
+        });
+    }
+
+    /// What the hub knows of the host's current run; none ends the activity of `run`.
+    pub fn set_activity(&self, host: &HostName, run: RunId, activity: Option<HostActivity>) {
+        self.change(host, false, |entry, _| entry.set_activity(run, activity));
+    }
+
+    /// An operator's note on a host, which may be new.
+    pub fn comment(&self, host: &HostName, comment: &str) {
+        self.change(host, true, |entry, _| comment.clone_into(&mut entry.comment));
+    }
+
+    /// Forgets a host. A connection of it is closed.
+    pub fn forget(&self, host: &HostName) {
+        let entry = lock(&self.state).hosts.remove(host);
+        if let Some(entry) = entry {
+            if let Some(peer) = entry.peer {
+                peer.close(1000, "the host was removed");
+            }
+            self.live.changed(Change::Removed(host.clone()));
+        }
+    }
+
+    /// A host's open connection.
+    pub fn peer(&self, host: &HostName) -> Option<Arc<Peer>> {
+        lock(&self.state).hosts.get(host)?.peer.clone()
+    }
+
+    /// Whether that connection is still its host's.
+    pub fn is_current(&self, peer: &Peer) -> bool {
+        lock(&self.state)
+            .hosts
+            .get(&peer.host)
+            .is_some_and(|entry| entry.is_current(peer))
+    }
+
+    /// The commands that a host offers; none if it is not known.
+    pub fn commands(&self, host: &HostName) -> Option<Vec<OfferedCommand>> {
+        let state = lock(&self.state);
+        let entry = state.hosts.get(host)?;
+        Some(
+            entry
+                .register
+                .as_ref()
+                .map(|register| register.commands.clone())
+                .unwrap_or_default(),
+        )
+    }
+
+    /// A host as the API shows it.
+    pub fn host(&self, host: &HostName) -> Option<Host> {
+        let state = lock(&self.state);
+        let entry = state.hosts.get(host)?;
+        Some(entry.show(host, self.multiplier, Instant::now()))
+    }
+
+    /// All of them, by name.
+    pub fn hosts(&self) -> Hosts {
+        let now = Instant::now();
+        let state = lock(&self.state);
+        let show = |(host, entry): (&HostName, &Entry)| entry.show(host, self.multiplier, now);
+        Hosts {
+            hosts: state.hosts.iter().map(show).collect(),
+        }
+    }
+
+    /// How many hosts have each status, and how many connections are open.
+    pub fn counts(&self) -> ([(HostStatus, usize); 4], usize) {
+        let state = lock(&self.state);
+        let count = |status| {
+            let same = |entry: &&Entry| entry.status == status;
+            (status, state.hosts.values().filter(same).count())
+        };
+        let counts = [
+            count(HostStatus::Online),
+            count(HostStatus::Reconnecting),
+            count(HostStatus::Offline),
+            count(HostStatus::NeverSeen),
+        ];
+        let connected = |entry: &&Entry| entry.peer.is_some();
+        (counts, state.hosts.values().filter(connected).count())
+    }
+
+    /// Looks at every host's deadline.
+    pub fn sweep(&self) {
+        let now = Instant::now();
+        let mut state = lock(&self.state);
+        let State { hosts, transitions } = &mut *state;
+        for (host, entry) in hosts {
+            if let Some(event) = entry.update_status(host, self.multiplier, now) {
+                push(transitions, event);
+                self.live.changed(Change::Host(host.clone()));
+            }
+        }
+    }
+
+    /// What the store does not have yet.
+    pub fn take_unsaved(&self) -> (Vec<Beat>, Vec<NewEvent>) {
+        let mut state = lock(&self.state);
+        let beats = state
+            .hosts
+            .iter_mut()
+            .filter_map(|(host, entry)| entry.take_unsaved(host))
+            .collect();
+        (beats, std::mem::take(&mut state.transitions))
+    }
+
+    /// Gives back what could not be saved: transitions are kept, of the hosts only the newest state counts.
+    pub fn return_unsaved(&self, beats: &[Beat], events: Vec<NewEvent>) {
+        let mut state = lock(&self.state);
+        for beat in beats {
+            if let Some(entry) = state.hosts.get_mut(&beat.host) {
+                entry.unsaved = true;
+            }
+        }
+        let newer = std::mem::replace(&mut state.transitions, events);
+        for event in newer {
+            push(&mut state.transitions, event);
+        }
+    }
+
+    /// Changes one host under the lock, then tells who watches.
+    fn change<T>(
+        &self,
+        host: &HostName,
+        create: bool,
+        change: impl FnOnce(&mut Entry, Instant) -> T,
+    ) -> Option<T> {
+        let now = Instant::now();
+        let mut state = lock(&self.state);
+        if create && !state.hosts.contains_key(host) {
+            state.hosts.insert(host.clone(), Entry::default());
+        }
+        let entry = state.hosts.get_mut(host)?;
+        let answer = change(entry, now);
+        if let Some(event) = entry.update_status(host, self.multiplier, now) {
+            push(&mut state.transitions, event);
+        }
+        drop(state);
+        self.live.changed(Change::Host(host.clone()));
+        Some(answer)
+    }
+}
+
+fn push(transitions: &mut Vec<NewEvent>, event: NewEvent) {
+    tracing::info!(host = %event.host, "{}", event.what);
+    if transitions.len() < MAX_TRANSITIONS {
+        transitions.push(event);
+    }
+}
+
+impl Entry {
+    fn update_status(
+        &mut self,
+        host: &HostName,
+        multiplier: u32,
+        now: Instant,
+    ) -> Option<NewEvent> {
+        let (status, _) = liveness::status(&self.signs, self.limit(multiplier), now);
+        if status == self.status {
+            return None;
+        }
+        self.status = status;
+        self.unsaved = true;
+        if status == HostStatus::Online {
+            self.signs.grace_until = None;
+        }
+        Some(NewEvent {
+            at: clock::now(),
+            host: host.clone(),
+            run: None,
+            what: liveness::name(status),
+        })
+    }
+}

@@ -1,0 +1,215 @@
+//! One host in memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::base::clock::{Millis, rfc3339};
+use crate::dashboard::agents::peer::Peer;
+use crate::dashboard::liveness::{self, Signs};
+use crate::dashboard::store::hosts::{Beat, HostRow};
+use crate::run::id::{HostName, RunId};
+use crate::wire::api::{Host, HostActivity, HostStatus};
+use crate::wire::to_dashboard::{Heartbeat, Register};
+
+/// A host.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// What it said of itself.
+    pub register: Option<Arc<Register>>,
+    /// The protocol of its last connection.
+    pub protocol: u32,
+    /// Its open connection.
+    pub peer: Option<Arc<Peer>>,
+    /// Its signs of life.
+    pub signs: Signs,
+    /// Its status when it was last looked at.
+    pub status: HostStatus,
+    /// An operator's note.
+    pub comment: String,
+    /// Whether the store does not have all of it.
+    pub unsaved: bool,
+    heartbeat: Option<Box<Heartbeat>>,
+    last_seen: Option<Millis>,
+    n_beats: u64,
+    /// What the hub knows; newer than what a heartbeat says.
+    activity: Option<HostActivity>,
+    /// The last run that the hub saw end: a heartbeat sent before that may still name it.
+    ended: Option<RunId>,
+}
+
+impl Default for Entry {
+    fn default() -> Self {
+        Self {
+            register: None,
+            protocol: 0,
+            peer: None,
+            signs: Signs::default(),
+            status: HostStatus::NeverSeen,
+            comment: String::new(),
+            unsaved: false,
+            heartbeat: None,
+            last_seen: None,
+            n_beats: 0,
+            activity: None,
+            ended: None,
+        }
+    }
+}
+
+impl Entry {
+    /// A stored host, as the dashboard starts.
+    pub fn restore(row: HostRow, multiplier: u32, now: Instant) -> Self {
+        let known = row.register.is_some();
+        let was_there = matches!(row.status.as_deref(), Some("online" | "reconnecting"));
+        let mut entry = Self {
+            protocol: row
+                .register
+                .as_ref()
+                .map_or(0, |register| register.protocol.unwrap_or(2)),
+            register: row.register.map(Arc::new),
+            heartbeat: row.heartbeat.map(Box::new),
+            last_seen: row.last_seen_at,
+            comment: row.comment,
+            ..Self::default()
+        };
+        entry.signs.known = known;
+        if known && was_there {
+            entry.signs.grace_until = Some(now + entry.limit(multiplier));
+            entry.status = HostStatus::Reconnecting;
+        } else if known {
+            entry.status = HostStatus::Offline;
+        }
+        entry
+    }
+
+    /// How long it may be silent.
+    pub fn limit(&self, multiplier: u32) -> Duration {
+        liveness::limit(self.interval(), multiplier)
+    }
+
+    fn interval(&self) -> u32 {
+        liveness::interval(
+            self.register
+                .as_ref()
+                .map_or(0, |register| register.heartbeat_interval),
+        )
+    }
+
+    /// Whether `peer` is its open connection.
+    pub fn is_current(&self, peer: &Peer) -> bool {
+        self.peer.as_ref().is_some_and(|own| own.id == peer.id)
+    }
+
+    /// Takes a heartbeat.
+    pub fn beat(&mut self, heartbeat: Heartbeat, now: Instant, wall: Millis) {
+        self.signs.known = true;
+        self.signs.last_beat = Some(now);
+        self.last_seen = Some(wall);
+        self.n_beats += 1;
+        self.unsaved = true;
+        self.heartbeat = Some(Box::new(heartbeat));
+        self.look_at_phase();
+    }
+
+    /// Takes what the hub knows of a run here.
+    pub fn set_activity(&mut self, run: RunId, activity: Option<HostActivity>) {
+        match activity {
+            Some(activity) => self.activity = Some(activity),
+            None => {
+                self.activity.take_if(|own| own.run == run);
+                self.ended = Some(run);
+            }
+        }
+        self.look_at_phase();
+    }
+
+    fn look_at_phase(&mut self) {
+        let phase = self.activity().and_then(|activity| activity.phase);
+        self.signs.activating = phase.is_some_and(crate::run::phase::Phase::expects_disconnect);
+    }
+
+    /// What it is doing: as the hub knows it, else as the last heartbeat says it.
+    fn activity(&self) -> Option<HostActivity> {
+        if let Some(activity) = &self.activity {
+            return Some(activity.clone());
+        }
+        let activity = self.heartbeat.as_ref()?.activity.as_ref()?;
+        if self.ended == Some(activity.run) {
+            return None;
+        }
+        Some(HostActivity {
+            run: activity.run,
+            command: activity.command.to_string(),
+            phase: activity.phase,
+            progress: activity.progress.clone(),
+            since: rfc3339(activity.since),
+        })
+    }
+
+    /// What the store is to have, if it does not have it.
+    pub fn take_unsaved(&mut self, host: &HostName) -> Option<Beat> {
+        std::mem::take(&mut self.unsaved).then(|| Beat {
+            host: host.clone(),
+            heartbeat: self.heartbeat.as_deref().cloned(),
+            last_seen_at: self.last_seen,
+            status: liveness::name(self.status),
+        })
+    }
+
+    /// As the API shows it.
+    pub fn show(&self, host: &HostName, multiplier: u32, now: Instant) -> Host {
+        let empty = Register::default();
+        let register = self.register.as_deref().unwrap_or(&empty);
+        let heartbeat = self.heartbeat.as_deref();
+        let (status, left) = liveness::status(&self.signs, self.limit(multiplier), now);
+        let newer = |from_beat: Option<&String>, from_register: &String| {
+            from_beat
+                .filter(|text| !text.is_empty())
+                .unwrap_or(from_register)
+                .clone()
+        };
+        let activity = self.activity();
+        Host {
+            id: host.to_string(),
+            hostname: host.to_string(),
+            host_type: register.host_type.clone(),
+            agent_version: register.agent_version.clone(),
+            os_version: register.os_version.clone(),
+            nixpkgs_version: newer(
+                heartbeat.map(|beat| &beat.nixpkgs_version),
+                &register.nixpkgs_version,
+            ),
+            generation: newer(heartbeat.map(|beat| &beat.generation), &register.generation),
+            last_seen: self.last_seen.map(rfc3339),
+            status,
+            pending_command: activity
+                .as_ref()
+                .map(|activity| activity.command.clone())
+                .or_else(|| {
+                    let beat = heartbeat.filter(|beat| beat.activity.is_none())?;
+                    beat.pending_command.clone()
+                }),
+            comment: self.comment.clone(),
+            activity,
+            last_heartbeat_age_ms: self
+                .signs
+                .last_beat
+                .map(|at| now.duration_since(at).as_millis() as u64),
+            reconnect_deadline_ms: left.map(|left| left.as_millis() as u64),
+            heartbeats: self.n_beats,
+            heartbeat_interval: self.interval(),
+            // Numbers of a host that is away are not its numbers now.
+            metrics: heartbeat
+                .filter(|_| status == HostStatus::Online)
+                .and_then(|beat| beat.metrics),
+            resources: None,
+            protocol: self.protocol,
+            theme_color: register.theme_color.clone(),
+            location: register.location.clone(),
+            device_type: register.device_type.clone(),
+            commands: register.commands.clone(),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! `/api/hosts`.
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+
+use super::error::HttpError;
+use crate::base::clock;
+use crate::dashboard::access::{Admin, OperatorRole, Viewer};
+use crate::dashboard::app::AppState;
+use crate::dashboard::hub::requests::Refusal;
+use crate::run::id::{CommandName, HostName};
+use crate::wire::api::{CommandBody, CommandQueued, Host, Hosts};
+
+/// The longest note on a host, in bytes.
+const MAX_COMMENT: usize = 2000;
+/// The most arguments of a command, and the most bytes of all of them.
+const MAX_ARGS: (usize, usize) = (64, 16 * 1024);
+
+/// A note on a host, which need not be known yet.
+#[derive(Debug, serde::Deserialize)]
+pub struct NoteBody {
+    hostname: String,
+    #[serde(default)]
+    comment: String,
+}
+
+/// The host that a path names.
+pub fn host_name(text: &str) -> Result<HostName, HttpError> {
+    text.parse().map_err(|error| HttpError::Invalid {
+        message: format!("{error}"),
+        hint: "`GET /api/hosts` lists the names there are".into(),
+    })
+}
+
+/// The body, or what is wrong with it in our own words.
+pub fn body<T>(json: Result<Json<T>, JsonRejection>) -> Result<T, HttpError> {
+    json.map(|Json(body)| body)
+        .map_err(|rejection| HttpError::Invalid {
+            message: rejection.body_text(),
+            hint: "send a JSON object with `Content-Type: application/json`; see /api/openapi.json".into(),
+        })
+}
+
+/// All hosts.
+pub async fn list(_: Viewer, State(app): State<AppState>) -> Json<Hosts> {
+    Json(app.fleet.hosts())
+}
+
+/// One host.
+pub async fn one(
+    _: Viewer,
+    State(app): State<AppState>,
+    Path(host): Path<String>,
+) -> Result<Json<Host>, HttpError> {
+    let host = host_name(&host)?;
+    let found = app.fleet.host(&host);
+    found.map(Json).ok_or_else(|| Refusal::UnknownHost(host).into())
+}
+
+/// Makes a host known by name, or replaces the note on it.
+pub async fn note(
+    _: OperatorRole,
+    State(app): State<AppState>,
+    json: Result<Json<NoteBody>, JsonRejection>,
+) -> Result<Json<Host>, HttpError> {
+    let NoteBody { hostname, comment } = body(json)?;
+    let host = host_name(&hostname)?;
+    if comment.len() > MAX_COMMENT {
+        return Err(HttpError::Invalid {
+            message: format!("the comment has more than {MAX_COMMENT} bytes"),
+            hint: "write less".into(),
+        });
+    }
+    app.store.comment_host(&host, &comment, clock::now()).await?;
+    app.fleet.comment(&host, &comment);
+    let found = app.fleet.host(&host);
+    found.map(Json).ok_or_else(|| Refusal::UnknownHost(host).into())
+}
+
+/// Forgets a host that is not connected, with all its runs.
+pub async fn remove(
+    Admin(operator): Admin,
+    State(app): State<AppState>,
+    Path(host): Path<String>,
+) -> Result<StatusCode, HttpError> {
+    let host = host_name(&host)?;
+    app.hub.remove(host.clone()).await?;
+    tracing::info!(%host, by = operator.name, "removed");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Asks for a run.
+pub async fn command(
+    OperatorRole(operator): OperatorRole,
+    State(app): State<AppState>,
+    Path(host): Path<String>,
+    json: Result<Json<CommandBody>, JsonRejection>,
+) -> Result<(StatusCode, Json<CommandQueued>), HttpError> {
+    let host = host_name(&host)?;
+    let CommandBody { command, args } = body(json)?;
+    let n_bytes: usize = args.iter().map(String::len).sum();
+    if args.len() > MAX_ARGS.0 || n_bytes > MAX_ARGS.1 || args.iter().any(|arg| arg.contains('\0')) {
+        return Err(HttpError::Invalid {
+            message: "the arguments are too many, too long, or have a zero byte".into(),
+            hint: format!("at most {} arguments and {} bytes", MAX_ARGS.0, MAX_ARGS.1),
+        });
+    }
+    let parsed: CommandName = command.parse().map_err(|error| HttpError::UnknownCommand {
+        message: format!("{error}"),
+        hint: "`GET /api/hosts` names the commands of each host".into(),
+    })?;
+    let run = if parsed.as_str() == "stop" {
+        // As earlier dashboards had it: stop whatever runs there.
+        let known = app.fleet.host(&host);
+        let known = known.ok_or_else(|| Refusal::UnknownHost(host.clone()))?;
+        let activity = known.activity.ok_or(Refusal::Idle(host))?;
+        app.hub.stop(activity.run, false, operator.name).await?
+    } else {
+        app.hub.run(host, parsed, args, operator.name).await?
+    };
+    let queued = CommandQueued {
+        status: "queued".into(),
+        command,
+        command_id: run,
+    };
+    Ok((StatusCode::ACCEPTED, Json(queued)))
+}
+
+impl From<Refusal> for HttpError {
+    fn from(refusal: Refusal) -> Self {
+        let conflict = |message: String, hint: &str| Self::Conflict {
+            message,
+            hint: hint.into(),
+        };
+        match refusal {
+            Refusal::UnknownHost(host) => Self::NotFound(format!("there is no host `{host}`")),
+            Refusal::UnknownRun(run) => Self::NotFound(format!("there is no run {run}")),
+            Refusal::UnknownCommand {
+                host,
+                command,
+                offered,
+            } => {
+                let names: Vec<&str> = offered.iter().map(CommandName::as_str).collect();
+                Self::UnknownCommand {
+                    message: format!("{host} does not offer the command `{command}`"),
+                    hint: if names.is_empty() {
+                        format!("{host} offers no commands")
+                    } else {
+                        format!("{host} offers: {}", names.join(", "))
+                    },
+                }
+            }
+            Refusal::Offline(host) => conflict(
+                format!("{host} is not connected"),
+                "look at the agent's service on the host; it reconnects by itself",
+            ),
+            Refusal::Connected(host) => conflict(
+                format!("{host} is connected"),
+                "stop the agent on the host first, or it will register again at once",
+            ),
+            Refusal::OldProtocol(host) => conflict(
+                format!("the agent on {host} speaks protocol 2, which cannot run commands from here"),
+                "update the agent on the host",
+            ),
+            Refusal::Busy { host, command, run } => conflict(
+                format!("{host} is busy with `{command}` (run {run})"),
+                "wait for its end, or stop it",
+            ),
+            Refusal::Idle(host) => conflict(
+                format!("{host} runs nothing that could be stopped"),
+                "`GET /api/runs` lists what ran",
+            ),
+            Refusal::Over(run) => conflict(
+                format!("run {run} is over"),
+                "`GET /api/runs` lists what goes on",
+            ),
+            Refusal::Stopping => conflict(
+                "the dashboard is stopping".into(),
+                "try again in a moment",
+            ),
+            Refusal::Store(why) => Self::Store(crate::dashboard::store::StoreError::Unreadable {
+                what: "the store's answer".into(),
+                why,
+            }),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! `GET /api/openapi.json`: the API's description, written by hand.
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+/// The description.
+pub const OPENAPI: &str = include_str!("openapi.json");
+
+/// Answers it.
+pub async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
+}

@@ -1,0 +1,224 @@
+//! The one task that owns the state of runs. It commits, then acknowledges, then publishes; many agents' records go into
+//! one transaction.
+
+mod draft;
+mod output;
+mod register;
+pub mod requests;
+mod sanitize;
+#[cfg(test)]
+mod tests;
+mod track;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use crate::base::clock;
+use crate::dashboard::agents::peer::{Closing, FromAgent, Peer};
+use crate::dashboard::fleet::Fleet;
+use crate::dashboard::live::{Live, lock};
+use crate::dashboard::store::{Store, StoreError};
+use crate::run::id::RunId;
+use draft::Draft;
+use requests::HubRequest;
+use track::Track;
+
+/// The most requests of operators that wait.
+const MAX_REQUESTS: usize = 256;
+/// The most connections whose records go into one transaction.
+const MAX_PEERS: usize = 64;
+/// No further connection joins a transaction that has this many bytes of records.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// How long the hub waits after a failed commit, so that agents do not resend into a full disk as fast as they can.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How often it looks for runs that no agent took.
+const TICK: Duration = Duration::from_secs(5);
+
+/// What the hub did since it started.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Transactions that were committed.
+    pub commits: std::sync::atomic::AtomicU64,
+    /// Transactions that failed.
+    pub failures: std::sync::atomic::AtomicU64,
+    /// Journal records that were committed.
+    pub records: std::sync::atomic::AtomicU64,
+    /// Microseconds spent in transactions.
+    pub micros: std::sync::atomic::AtomicU64,
+}
+
+/// The front of the hub. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct HubHandle {
+    requests: mpsc::Sender<HubRequest>,
+    ready: Arc<Ready>,
+    /// Figures for `/metrics`.
+    pub counters: Arc<Counters>,
+}
+
+/// The connections that have something for the hub; each is listed at most once.
+#[derive(Debug, Default)]
+struct Ready {
+    peers: Mutex<VecDeque<Arc<Peer>>>,
+    wake: Notify,
+}
+
+impl HubHandle {
+    /// Hands over what an agent said. Never waits.
+    ///
+    /// # Errors
+    /// The agent sent more than its window, and is to be closed.
+    pub fn deliver(&self, peer: &Arc<Peer>, message: FromAgent) -> Result<(), Closing> {
+        if peer.receive(message)? {
+            lock(&self.ready.peers).push_back(Arc::clone(peer));
+            self.ready.wake.notify_one();
+        }
+        Ok(())
+    }
+}
+
+/// The hub's task.
+#[derive(Debug)]
+pub struct Hub {
+    store: Store,
+    fleet: Fleet,
+    live: Live,
+    /// The runs that are not over.
+    runs: HashMap<RunId, Track>,
+    requests: mpsc::Receiver<HubRequest>,
+    ready: Arc<Ready>,
+    counters: Arc<Counters>,
+}
+
+impl Hub {
+    /// The hub with the unfinished runs of the store.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn open(
+        store: Store,
+        fleet: Fleet,
+        live: Live,
+    ) -> Result<(Self, HubHandle), StoreError> {
+        let (sender, requests) = mpsc::channel(MAX_REQUESTS);
+        let handle = HubHandle {
+            requests: sender,
+            ready: Arc::default(),
+            counters: Arc::default(),
+        };
+        let mut hub = Self {
+            store,
+            fleet,
+            live,
+            runs: HashMap::new(),
+            requests,
+            ready: Arc::clone(&handle.ready),
+            counters: Arc::clone(&handle.counters),
+        };
+        for row in hub.store.live_runs().await? {
+            let end = hub.store.output_end(row.id).await?;
+            let track = Track::new(row, end);
+            hub.live.publish(track.tip(), Vec::new());
+            hub.fleet
+                .set_activity(&track.row.host, track.row.id, track.activity());
+            hub.runs.insert(track.row.id, track);
+        }
+        Ok((hub, handle))
+    }
+
+    /// Works until `shutdown`, then commits what has already arrived.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let mut draft = Draft::new(clock::now());
+            let stopping = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => true,
+                Some(request) = self.requests.recv() => {
+                    self.request(&mut draft, request).await;
+                    false
+                }
+                () = self.ready.wake.notified() => false,
+                _ = tick.tick() => {
+                    self.give_up_untaken(&mut draft).await;
+                    false
+                }
+            };
+            self.gather(&mut draft).await;
+            self.finish(draft).await;
+            if stopping && lock(&self.ready.peers).is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Adds what waits, up to the limits of one transaction.
+    async fn gather(&mut self, draft: &mut Draft) {
+        let mut n_bytes = 0;
+        for _ in 0..MAX_PEERS {
+            if n_bytes >= MAX_BYTES {
+                break;
+            }
+            let Some(peer) = lock(&self.ready.peers).pop_front() else {
+                break;
+            };
+            for message in peer.take_incoming() {
+                match message {
+                    FromAgent::Registered(register) => {
+                        self.registered(draft, &peer, *register).await;
+                    }
+                    FromAgent::Records(batch) => {
+                        n_bytes += batch.n_bytes;
+                        self.records(draft, &peer, batch).await;
+                    }
+                    FromAgent::Rejected(rejected) => self.rejected(draft, &peer, rejected).await,
+                }
+            }
+        }
+        for _ in 0..MAX_REQUESTS {
+            let Ok(request) = self.requests.try_recv() else {
+                break;
+            };
+            self.request(draft, request).await;
+        }
+        if !lock(&self.ready.peers).is_empty() {
+            self.ready.wake.notify_one();
+        }
+    }
+
+    /// Commits, acknowledges, publishes.
+    async fn finish(&mut self, mut draft: Draft) {
+        use std::sync::atomic::Ordering::Relaxed;
+        let commit = draft.commit();
+        let event = if commit.is_empty() {
+            Ok(0)
+        } else {
+            let began = Instant::now();
+            let done = self.store.commit(&commit).await;
+            let micros = began.elapsed().as_micros() as u64;
+            self.counters.micros.fetch_add(micros, Relaxed);
+            done
+        };
+        match event {
+            Ok(event) => {
+                if !commit.is_empty() {
+                    self.counters.commits.fetch_add(1, Relaxed);
+                    self.counters.records.fetch_add(draft.n_records, Relaxed);
+                }
+                draft.succeed(event, &self.live, &self.fleet, &mut self.runs);
+            }
+            Err(error) => {
+                tracing::error!("nothing was stored: {error}; agents keep it and send it again");
+                self.counters.failures.fetch_add(1, Relaxed);
+                tokio::time::sleep(PAUSE).await;
+                draft.fail(error, &self.runs);
+            }
+        }
+    }
+}

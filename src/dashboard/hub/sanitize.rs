@@ -1,0 +1,163 @@
+//! Events come from a host, and a host may be anybody's. What would break an invariant is put right here, before it counts.
+
+use crate::run::event::{MAX_TEXT, Outcome, RunEvent};
+use crate::run::phase::RunState;
+use crate::run::view::RunView;
+
+/// The most phases of one run; a rebuild has five.
+const MAX_PHASES: usize = 100;
+/// The most bytes and lines that a run's output can have; far more than any disk.
+const MAX_OUTPUT: u64 = 1 << 50;
+
+/// The event as it may be applied to `view`; none if it may not.
+pub(super) fn sanitized(event: RunEvent, view: &RunView) -> Option<RunEvent> {
+    match event {
+        RunEvent::Phase { .. } if view.phases.len() >= MAX_PHASES => None,
+        RunEvent::Gap {
+            at,
+            offset,
+            bytes,
+            lines,
+            mut reason,
+        } => {
+            let fits = bytes > 0
+                && bytes <= MAX_OUTPUT
+                && lines <= bytes
+                && view.bytes.saturating_add(bytes) <= MAX_OUTPUT
+                && view.lines.saturating_add(lines) <= MAX_OUTPUT;
+            cut(&mut reason);
+            fits.then_some(RunEvent::Gap {
+                at,
+                offset,
+                bytes,
+                lines,
+                reason,
+            })
+        }
+        RunEvent::Notice {
+            at,
+            kind,
+            line,
+            mut text,
+        } => {
+            cut(&mut text);
+            Some(RunEvent::Notice {
+                at,
+                kind,
+                line,
+                text,
+            })
+        }
+        RunEvent::Progress { at, mut progress } => {
+            if let Some(activity) = &mut progress.activity {
+                cut(activity);
+            }
+            Some(RunEvent::Progress { at, progress })
+        }
+        RunEvent::Finished {
+            at,
+            outcome,
+            lines,
+            bytes,
+            crc32c,
+            mut generation,
+        } => {
+            if let Some(generation) = &mut generation {
+                cut(generation);
+            }
+            Some(RunEvent::Finished {
+                at,
+                outcome: sanitized_outcome(outcome),
+                lines: lines.min(MAX_OUTPUT),
+                bytes: bytes.min(MAX_OUTPUT),
+                crc32c,
+                generation,
+            })
+        }
+        other => Some(other),
+    }
+}
+
+/// A final state, with a reason unless all went well.
+fn sanitized_outcome(mut outcome: Outcome) -> Outcome {
+    if !outcome.state.is_terminal() {
+        outcome.reason = Some(format!(
+            "the agent said that the run ended as `{}`, which is no end; update the agent",
+            outcome.state.name()
+        ));
+        outcome.state = RunState::Failed;
+    }
+    if outcome.state != RunState::Succeeded && outcome.reason.is_none() {
+        outcome.reason = Some(match (outcome.exit_code, outcome.signal) {
+            (Some(code), _) => format!("the program ended with exit status {code}"),
+            (None, Some(signal)) => format!("the program was ended by signal {signal}"),
+            (None, None) => "the agent gave no reason; see the end of the log".into(),
+        });
+    }
+    if let Some(reason) = &mut outcome.reason {
+        cut(reason);
+    }
+    outcome
+}
+
+/// Cuts a text that is longer than [`MAX_TEXT`] characters.
+pub(super) fn cut(text: &mut String) {
+    if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
+        text.truncate(end);
+        text.push('…');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::phase::Phase;
+
+    #[test]
+    fn no_end_that_is_none_and_no_end_without_a_reason() {
+        for (state, exit_code, expected, part) in [
+            (RunState::Running, None, RunState::Failed, "is no end"),
+            (RunState::Failed, Some(3), RunState::Failed, "exit status 3"),
+            (RunState::Stopped, None, RunState::Stopped, "no reason"),
+        ] {
+            let outcome = sanitized_outcome(Outcome {
+                state,
+                exit_code,
+                signal: None,
+                reason: None,
+            });
+            assert_eq!(outcome.state, expected);
+            assert!(outcome.reason.unwrap().contains(part));
+        }
+    }
+
+    #[test]
+    fn numbers_and_counts_that_would_overflow_are_refused() {
+        let gap = |bytes, lines| RunEvent::Gap {
+            at: 0,
+            offset: 0,
+            bytes,
+            lines,
+            reason: "x".repeat(5000),
+        };
+        let mut view = RunView::default();
+        assert!(sanitized(gap(u64::MAX, 1), &view).is_none());
+        assert!(sanitized(gap(5, 6), &view).is_none());
+        assert!(sanitized(gap(0, 0), &view).is_none());
+        let Some(RunEvent::Gap { reason, .. }) = sanitized(gap(5, 5), &view) else {
+            panic!("refused");
+        };
+        assert_eq!(reason.chars().count(), MAX_TEXT + 1);
+        view.bytes = MAX_OUTPUT;
+        assert!(sanitized(gap(5, 5), &view).is_none());
+        let phase = RunEvent::Phase {
+            at: 0,
+            phase: Phase::Building,
+            line: 1,
+        };
+        for _ in 0..MAX_PHASES {
+            view.apply(&sanitized(phase.clone(), &view).unwrap(), 0);
+        }
+        assert!(sanitized(phase, &view).is_none());
+    }
+}

@@ -1,0 +1,218 @@
+//! What is new, for whoever watches: only what is committed.
+//!
+//! Nothing waits for a reader. A run's tip is a value that readers look at when they can; the lines behind it come from
+//! the last few in memory or from the store. A reader of the fleet that falls behind is told so and starts from a whole picture.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{broadcast, watch};
+
+use crate::run::id::{HostName, RunId};
+use crate::wire::api::{LogLine, Run};
+
+/// The most changes that a reader of the fleet may fall behind.
+const CHANGES: usize = 1024;
+/// The most recent lines of a watched run that are kept in memory.
+const RECENT_LINES: usize = 2000;
+/// The most bytes of them.
+const RECENT_BYTES: usize = 512 * 1024;
+
+/// What changed in the fleet. The reader looks up how it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A host.
+    Host(HostName),
+    /// A run, with the position of its event in the store, if it was a transition.
+    Run(RunId, Option<u64>),
+    /// A host is gone.
+    Removed(HostName),
+}
+
+/// How a run stands after the last commit.
+#[derive(Debug, Clone)]
+pub struct Tip {
+    /// The run.
+    pub run: Arc<Run>,
+    /// Lines in the store.
+    pub lines: u64,
+    /// The line that is not finished yet.
+    pub partial: Arc<str>,
+}
+
+/// A live run, as its readers see it.
+#[derive(Debug)]
+pub struct Channel {
+    tip: watch::Sender<Tip>,
+    recent: Mutex<Recent>,
+}
+
+#[derive(Debug, Default)]
+struct Recent {
+    lines: VecDeque<LogLine>,
+    bytes: usize,
+}
+
+impl Channel {
+    /// The lines from number `from` on, at most `limit`, if memory has that one.
+    pub fn recent(&self, from: u64, limit: usize) -> Option<Vec<LogLine>> {
+        let recent = lock(&self.recent);
+        if from < recent.lines.front()?.n || from > recent.lines.back()?.n {
+            return None;
+        }
+        let skip = recent.lines.partition_point(|line| line.n < from);
+        Some(recent.lines.iter().skip(skip).take(limit).cloned().collect())
+    }
+
+    fn push(&self, lines: Vec<LogLine>) {
+        let mut recent = lock(&self.recent);
+        for line in lines {
+            // A jump means that nobody watched for a while: what is before it would hide the hole.
+            if recent.lines.back().is_some_and(|last| last.n + 1 != line.n) {
+                *recent = Recent::default();
+            }
+            recent.bytes += line.text.len();
+            recent.lines.push_back(line);
+        }
+        while recent.lines.len() > RECENT_LINES || recent.bytes > RECENT_BYTES {
+            let Some(line) = recent.lines.pop_front() else {
+                break;
+            };
+            recent.bytes -= line.text.len();
+        }
+    }
+}
+
+/// The front of all that is live. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Live {
+    runs: Arc<Mutex<HashMap<RunId, Arc<Channel>>>>,
+    changes: broadcast::Sender<Change>,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self {
+            runs: Arc::default(),
+            changes: broadcast::Sender::new(CHANGES),
+        }
+    }
+}
+
+impl Live {
+    /// Changes in the fleet from now on.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// Says what changed.
+    pub fn changed(&self, change: Change) {
+        // Nobody listening is fine.
+        let _ = self.changes.send(change);
+    }
+
+    /// The tips of a live run; none if it is not live.
+    pub fn watch(&self, run: RunId) -> Option<(Arc<Channel>, watch::Receiver<Tip>)> {
+        let channel = Arc::clone(lock(&self.runs).get(&run)?);
+        let tips = channel.tip.subscribe();
+        Some((channel, tips))
+    }
+
+    /// A live run as it is now.
+    pub fn run(&self, run: RunId) -> Option<Arc<Run>> {
+        let channel = Arc::clone(lock(&self.runs).get(&run)?);
+        let run = Arc::clone(&channel.tip.borrow().run);
+        Some(run)
+    }
+
+    /// Whether anybody watches that run.
+    pub fn is_watched(&self, run: RunId) -> bool {
+        lock(&self.runs)
+            .get(&run)
+            .is_some_and(|channel| channel.tip.receiver_count() > 0)
+    }
+
+    /// Shows how a run stands now, and its newest `lines` if they were put together for readers.
+    pub fn publish(&self, tip: Tip, lines: Vec<LogLine>) {
+        let (id, over) = (tip.run.id, tip.run.state.is_terminal());
+        let channel = {
+            let mut runs = lock(&self.runs);
+            let channel = runs.entry(id).or_insert_with(|| {
+                Arc::new(Channel {
+                    tip: watch::Sender::new(tip.clone()),
+                    recent: Mutex::default(),
+                })
+            });
+            let channel = Arc::clone(channel);
+            if over {
+                runs.remove(&id);
+            }
+            channel
+        };
+        channel.push(lines);
+        channel.tip.send_replace(tip);
+    }
+
+    /// Ends the channel of a run that is no more.
+    pub fn forget(&self, run: RunId) {
+        lock(&self.runs).remove(&run);
+    }
+}
+
+/// A lock that a panic elsewhere does not take away: the values behind it are whole at every step.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(n: u64, text: &str) -> LogLine {
+        LogLine {
+            n,
+            at: String::new(),
+            text: text.into(),
+        }
+    }
+
+    fn channel() -> Channel {
+        let row = crate::dashboard::store::runs::RunRow {
+            id: RunId::new(),
+            host: "web1".parse().unwrap(),
+            command: "switch".into(),
+            args: Vec::new(),
+            requested_by: "test".into(),
+            created_at: 0,
+            view: crate::run::view::RunView::default(),
+            last_seq: crate::run::id::Seq(0),
+        };
+        Channel {
+            tip: watch::Sender::new(Tip {
+                run: Arc::new(Run::from(&row)),
+                lines: 0,
+                partial: "".into(),
+            }),
+            recent: Mutex::default(),
+        }
+    }
+
+    #[test]
+    fn recent_lines_are_contiguous_and_bounded() {
+        let channel = channel();
+        assert_eq!(channel.recent(1, 10), None);
+        channel.push(vec![line(1, "a"), line(2, "b")]);
+        assert_eq!(channel.recent(2, 10).unwrap(), [line(2, "b")]);
+        assert_eq!(channel.recent(1, 1).unwrap(), [line(1, "a")]);
+        assert_eq!(channel.recent(3, 10), None);
+        channel.push(vec![line(9, "z")]);
+        assert_eq!(channel.recent(2, 10), None, "lines 3 to 8 are not here");
+        channel.push((10..5000).map(|n| line(n, "x")).collect());
+        assert_eq!(channel.recent(4999 - 2000, 10), None);
+        assert_eq!(channel.recent(4999 - 1999, 5000).unwrap().len(), 2000);
+        let long = "y".repeat(RECENT_BYTES);
+        channel.push(vec![line(5000, &long), line(5001, "end")]);
+        assert_eq!(channel.recent(5000, 10), None);
+        assert_eq!(channel.recent(5001, 10).unwrap().len(), 1);
+    }
+}

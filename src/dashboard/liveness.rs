@@ -1,0 +1,152 @@
+//! Whether a host is there, from monotonic clocks alone.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::wire::api::HostStatus;
+
+/// A host may be away this long in the middle of an activation before it counts as offline.
+pub const ACTIVATION: Duration = Duration::from_secs(5 * 60);
+/// What counts as an interval where an agent names none (protocol 2 agents may not).
+pub const DEFAULT_INTERVAL: u32 = 30;
+/// The longest interval that is believed, in seconds.
+pub const MAX_INTERVAL: u32 = 3600;
+
+/// What is known of a host's signs of life.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Signs {
+    /// Whether it ever sent a heartbeat.
+    pub known: bool,
+    /// Whether its connection is open. Only a heartbeat makes it online.
+    pub connected: bool,
+    /// When its last heartbeat came.
+    pub last_beat: Option<Instant>,
+    /// Until when a host that was there before the dashboard started may take to come back.
+    pub grace_until: Option<Instant>,
+    /// Whether its own units are being replaced, so that it may go away.
+    pub activating: bool,
+}
+
+/// The interval in seconds that an agent's own is taken for.
+pub fn interval(named: u32) -> u32 {
+    if named == 0 {
+        DEFAULT_INTERVAL
+    } else {
+        named.min(MAX_INTERVAL)
+    }
+}
+
+/// How long a host with that interval may be silent.
+pub fn limit(interval_secs: u32, multiplier: u32) -> Duration {
+    Duration::from_secs(u64::from(interval(interval_secs)) * u64::from(multiplier.max(1)))
+}
+
+/// The status at `now`, and how long a reconnecting host still has.
+pub fn status(signs: &Signs, limit: Duration, now: Instant) -> (HostStatus, Option<Duration>) {
+    let patience = if signs.activating {
+        limit.max(ACTIVATION)
+    } else {
+        limit
+    };
+    if signs.connected
+        && signs
+            .last_beat
+            .is_some_and(|at| now.duration_since(at) <= limit)
+    {
+        return (HostStatus::Online, None);
+    }
+    let deadline = signs
+        .last_beat
+        .map(|at| at + patience)
+        .max(signs.grace_until);
+    match deadline {
+        Some(deadline) if now <= deadline => (
+            HostStatus::Reconnecting,
+            Some(deadline.duration_since(now)),
+        ),
+        _ if signs.known => (HostStatus::Offline, None),
+        _ => (HostStatus::NeverSeen, None),
+    }
+}
+
+/// The status's name, as in JSON.
+pub fn name(status: HostStatus) -> &'static str {
+    match status {
+        HostStatus::Online => "online",
+        HostStatus::Offline => "offline",
+        HostStatus::Reconnecting => "reconnecting",
+        HostStatus::NeverSeen => "never_seen",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(90);
+
+    #[track_caller]
+    fn check(signs: &Signs, after_secs: u64, expected: HostStatus, left_secs: Option<u64>) {
+        let base = signs.last_beat.unwrap_or_else(Instant::now);
+        let (found, left) = status(signs, LIMIT, base + Duration::from_secs(after_secs));
+        assert_eq!((found, left.map(|left| left.as_secs())), (expected, left_secs));
+    }
+
+    #[test]
+    fn online_until_three_intervals_and_not_a_moment_longer() {
+        let now = Instant::now();
+        let signs = Signs {
+            known: true,
+            connected: true,
+            last_beat: Some(now),
+            ..Signs::default()
+        };
+        check(&signs, 90, HostStatus::Online, None);
+        check(&signs, 91, HostStatus::Offline, None);
+        let cut = Signs {
+            connected: false,
+            ..signs
+        };
+        check(&cut, 0, HostStatus::Reconnecting, Some(90));
+        check(&cut, 91, HostStatus::Offline, None);
+    }
+
+    #[test]
+    fn an_activation_may_take_five_minutes() {
+        let signs = Signs {
+            known: true,
+            last_beat: Some(Instant::now()),
+            activating: true,
+            ..Signs::default()
+        };
+        check(&signs, 100, HostStatus::Reconnecting, Some(200));
+        check(&signs, 301, HostStatus::Offline, None);
+    }
+
+    #[test]
+    fn a_name_alone_was_never_seen_and_a_start_gives_grace() {
+        check(&Signs::default(), 5, HostStatus::NeverSeen, None);
+        let fresh = Signs {
+            connected: true,
+            ..Signs::default()
+        };
+        check(&fresh, 0, HostStatus::NeverSeen, None);
+        let now = Instant::now();
+        let grace = Signs {
+            known: true,
+            grace_until: Some(now + LIMIT),
+            ..Signs::default()
+        };
+        assert_eq!(status(&grace, LIMIT, now).0, HostStatus::Reconnecting);
+        let later = now + LIMIT + Duration::from_millis(1);
+        assert_eq!(status(&grace, LIMIT, later).0, HostStatus::Offline);
+    }
+
+    #[test]
+    fn intervals_that_nobody_can_mean_are_bounded() {
+        for (named, seconds) in [(0, 90), (1, 3), (30, 90), (u32::MAX, 10_800)] {
+            assert_eq!(limit(named, 3).as_secs(), seconds);
+        }
+    }
+}

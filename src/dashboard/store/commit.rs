@@ -1,0 +1,90 @@
+//! What the hub writes at once: everything or nothing.
+
+use super::events::{self, NewEvent};
+use super::output::{self, chunk::Chunk};
+use super::runs::{self, RunRow};
+use super::{Store, StoreError, hosts};
+use crate::base::clock::Millis;
+use crate::run::id::{HostName, RunId, Seq};
+use crate::run::view::RunView;
+use crate::wire::to_dashboard::Register;
+
+/// One step in a run's output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutputStep {
+    /// Adds a chunk.
+    Add(Chunk),
+    /// Makes all chunks from this position one.
+    Merge(u64),
+}
+
+/// How a run stands after the commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunUpdate {
+    /// Which run.
+    pub run: RunId,
+    /// How it looks.
+    pub view: RunView,
+    /// Its last committed record.
+    pub last_seq: Seq,
+    /// What its output gains.
+    pub output: Vec<OutputStep>,
+}
+
+/// One transaction of the hub.
+#[derive(Debug, Clone, Default)]
+pub struct Commit {
+    /// Hosts that registered.
+    pub hosts: Vec<(HostName, Register)>,
+    /// Runs that are new.
+    pub runs: Vec<RunRow>,
+    /// Runs that changed, new ones too.
+    pub updates: Vec<RunUpdate>,
+    /// Transitions.
+    pub events: Vec<NewEvent>,
+    /// The time, by the dashboard's clock.
+    pub now: Millis,
+}
+
+impl Commit {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.hosts.is_empty()
+            && self.runs.is_empty()
+            && self.updates.is_empty()
+            && self.events.is_empty()
+    }
+}
+
+impl Store {
+    /// Writes `commit` in one transaction; when this returns, it is on the disk. Answers the position of its last event,
+    /// or 0 if it has none.
+    ///
+    /// # Errors
+    /// Nothing of it is written then.
+    pub async fn commit(&self, commit: &Commit) -> Result<u64, StoreError> {
+        let mut write = self.writer.begin().await?;
+        for (host, register) in &commit.hosts {
+            hosts::upsert(&mut write, host, register, commit.now).await?;
+        }
+        for run in &commit.runs {
+            runs::insert(&mut write, run).await?;
+        }
+        for update in &commit.updates {
+            let run = update.run.to_string();
+            for step in &update.output {
+                match step {
+                    OutputStep::Add(chunk) => output::add(&mut write, &run, chunk).await?,
+                    OutputStep::Merge(offset) => output::merge(&mut write, &run, *offset).await?,
+                }
+            }
+            runs::update(&mut write, &run, &update.view, update.last_seq).await?;
+        }
+        let mut last = 0;
+        for event in &commit.events {
+            last = events::insert(&mut write, event).await?;
+        }
+        write.commit().await?;
+        Ok(last)
+    }
+}

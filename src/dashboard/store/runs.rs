@@ -1,0 +1,160 @@
+//! Runs: what was asked, and how each stands after its last committed record.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, SqliteConnection};
+use sqlx::{Row, Sqlite};
+
+use super::{Store, StoreError, int, json, parsed, to_json, uint};
+use crate::base::clock::Millis;
+use crate::run::id::{HostName, RunId, Seq};
+use crate::run::phase::RunState;
+use crate::run::view::RunView;
+
+const COLUMNS: &str = "id, hostname, command, args, requested_by, created_at, view, last_seq";
+
+/// A stored run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunRow {
+    /// Its id.
+    pub id: RunId,
+    /// On which host.
+    pub host: HostName,
+    /// What; text, because what a future agent offers is stored too.
+    pub command: String,
+    /// With which arguments.
+    pub args: Vec<String>,
+    /// Who asked.
+    pub requested_by: String,
+    /// When, by the dashboard's clock.
+    pub created_at: Millis,
+    /// How it stands.
+    pub view: RunView,
+    /// The last committed record.
+    pub last_seq: Seq,
+}
+
+/// Which runs to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Only of this host.
+    pub host: Option<HostName>,
+    /// Only in this state.
+    pub state: Option<RunState>,
+    /// Only older than this one.
+    pub before: Option<RunId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+fn from_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
+    Ok(RunRow {
+        id: parsed(row, "id")?,
+        host: parsed(row, "hostname")?,
+        command: row.try_get("command")?,
+        args: json(row, "args")?,
+        requested_by: row.try_get("requested_by")?,
+        created_at: uint(row, "created_at")?,
+        view: json(row, "view")?,
+        last_seq: Seq(uint(row, "last_seq")?),
+    })
+}
+
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    run: &RunRow,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO runs (id, hostname, command, args, requested_by, created_at, state, view, last_seq)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )
+    .bind(run.id.to_string())
+    .bind(run.host.as_str())
+    .bind(&run.command)
+    .bind(to_json(&run.args)?)
+    .bind(&run.requested_by)
+    .bind(int(run.created_at))
+    .bind(run.view.state.name())
+    .bind(to_json(&run.view)?)
+    .bind(int(run.last_seq.0))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn update(
+    connection: &mut SqliteConnection,
+    run: &str,
+    view: &RunView,
+    last_seq: Seq,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE runs SET state = ?2, view = ?3, last_seq = ?4 WHERE id = ?1")
+        .bind(run)
+        .bind(view.state.name())
+        .bind(to_json(view)?)
+        .bind(int(last_seq.0))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+impl Store {
+    /// Runs, newest first.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, StoreError> {
+        let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {COLUMNS} FROM runs WHERE 1"));
+        if let Some(host) = &filter.host {
+            query
+                .push(" AND hostname = ")
+                .push_bind(host.as_str().to_owned());
+        }
+        if let Some(state) = filter.state {
+            query.push(" AND state = ").push_bind(state.name());
+        }
+        if let Some(before) = filter.before {
+            query.push(" AND id < ").push_bind(before.to_string());
+        }
+        query.push(" ORDER BY id DESC LIMIT ").push_bind(filter.limit);
+        let rows = query.build().fetch_all(&self.readers).await?;
+        rows.iter().map(from_row).collect()
+    }
+
+    /// One run.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn run(&self, id: RunId) -> Result<Option<RunRow>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM runs WHERE id = ?1");
+        let row = sqlx::query(&sql)
+            .bind(id.to_string())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.as_ref().map(from_row).transpose()
+    }
+
+    /// The runs that are not over, oldest first.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn live_runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM runs WHERE state IN ('queued', 'starting', 'running') ORDER BY id"
+        );
+        let rows = sqlx::query(&sql).fetch_all(&self.readers).await?;
+        rows.iter().map(from_row).collect()
+    }
+
+    /// How many runs are in each state.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn count_runs(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let rows = sqlx::query("SELECT state, count(*) AS n FROM runs GROUP BY state")
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter()
+            .map(|row| Ok((row.try_get("state")?, uint(row, "n")?)))
+            .collect()
+    }
+}
