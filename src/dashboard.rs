@@ -51,8 +51,8 @@ pub struct Settings {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// The page's files are read from this folder instead of the ones built in.
     pub ui_dir: Option<PathBuf>,
-    /// Where people reach the dashboard. Where nobody can log in yet, a link under it that sets the first password is
-    /// printed; without an address it is not.
+    /// Where people reach the dashboard. With it, the start prints the address, and before that, where nobody can log in
+    /// yet, a link under it that sets the first password. Without it, nothing is printed.
     pub link_base: Option<String>,
 }
 
@@ -149,10 +149,15 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let dashboard = Dashboard::start(&settings, shutdown.clone()).await?;
-    if let Some(base) = &settings.link_base
-        && let Some(link) = dashboard.app.new_setup_link(base).await?
-    {
-        announce(&link);
+    if let Some(base) = &settings.link_base {
+        if let Some(link) = dashboard.app.new_setup_link(base).await? {
+            say(&format!(
+                "nobody can log in yet; set the administrator's password within 24 hours: {link}"
+            ));
+        }
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let bound = listener.local_addr().context("asking for the address")?;
+        say(&format!("listening on {scheme}://{bound}"));
     }
     let router = http::router(dashboard.app.clone());
     let served = tls::serve(listener, settings.tls, router, shutdown).await;
@@ -160,12 +165,10 @@ pub async fn run(
     served
 }
 
-/// Prints the setup link where a person looks: the log, and standard output.
-fn announce(link: &str) {
+/// Says something where a person looks: the log, and standard output.
+fn say(text: &str) {
     use std::io::Write as _;
-    tracing::info!(
-        "nobody can log in yet; set the administrator's password within 24 hours at {link}"
-    );
+    tracing::info!("{text}");
     // A closed standard output is no reason not to run.
-    let _ = writeln!(std::io::stdout(), "{link}");
+    let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -30,8 +30,38 @@ pub(super) fn make_data_dir(dir: &Path) -> anyhow::Result<()> {
         })
 }
 
+/// Makes the database's file before SQLite does, for its owner only: it holds password hashes, and the directory may be
+/// open to others. SQLite gives its companions the same permissions.
+fn protect(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+    let made = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|file| {
+            // Root's `token create` before the service's first start must not lock the service out.
+            let dir = path.parent().map_or_else(|| file.metadata(), std::fs::metadata)?;
+            if dir.uid() != file.metadata()?.uid() {
+                std::os::unix::fs::fchown(&file, Some(dir.uid()), Some(dir.gid()))?;
+            }
+            Ok(())
+        });
+    match made {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error).with_context(|| {
+            format!(
+                "data_dir: cannot write {}; make the directory writable for this user or write another data_dir",
+                path.display()
+            )
+        }),
+    }
+}
+
 /// Opens the store in the data directory.
 pub(super) async fn open_store(dir: &Path) -> anyhow::Result<Store> {
+    protect(&dir.join("nixfleet.db"))?;
     Store::open(dir).await.with_context(|| {
         format!(
             "data_dir {}: cannot open the database nixfleet.db; check that this user may write there and that the file is this program's",
@@ -86,6 +116,7 @@ pub(super) fn run(settings: &Settings, ui_dir: Option<PathBuf>) -> anyhow::Resul
     let agent_token = agent_token(settings)?;
     let tls = settings.tls.as_ref().map(TlsFiles::load).transpose()?;
     make_data_dir(&settings.data_dir)?;
+    protect(&settings.data_dir.join("nixfleet.db"))?;
     let listener = bind(settings.listen)?;
     let bound = listener.local_addr().context("asking for the address")?;
     let access = Access::new(AccessSettings {
@@ -106,7 +137,6 @@ pub(super) fn run(settings: &Settings, ui_dir: Option<PathBuf>) -> anyhow::Resul
         .block_on(async {
             let tasks = TaskTracker::new();
             let shutdown = shutdown::on_signals(&tasks)?;
-            tracing::info!("listening on {bound}");
             let ran = dashboard::run(core, listener, shutdown.clone()).await;
             shutdown.cancel();
             tasks.close();
