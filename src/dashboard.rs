@@ -11,6 +11,8 @@ pub mod hub;
 pub mod live;
 pub mod liveness;
 pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 mod upkeep;
 
@@ -155,7 +157,11 @@ pub async fn run(
                 "nobody can log in yet; set the administrator's password within 24 hours: {link}"
             ));
         }
-        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let scheme = if settings.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         let bound = listener.local_addr().context("asking for the address")?;
         say(&format!("listening on {scheme}://{bound}"));
     }

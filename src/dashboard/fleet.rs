@@ -95,7 +95,9 @@ impl Fleet {
 
     /// An operator's note on a host, which may be new.
     pub fn comment(&self, host: &HostName, comment: &str) {
-        self.change(host, true, |entry, _| comment.clone_into(&mut entry.comment));
+        self.change(host, true, |entry, _| {
+            comment.clone_into(&mut entry.comment)
+        });
     }
 
     /// Forgets a host. A connection of it is closed.

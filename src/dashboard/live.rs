@@ -61,7 +61,15 @@ impl Channel {
             return None;
         }
         let skip = recent.lines.partition_point(|line| line.n < from);
-        Some(recent.lines.iter().skip(skip).take(limit).cloned().collect())
+        Some(
+            recent
+                .lines
+                .iter()
+                .skip(skip)
+                .take(limit)
+                .cloned()
+                .collect(),
+        )
     }
 
     fn push(&self, lines: Vec<LogLine>) {

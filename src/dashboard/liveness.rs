@@ -61,10 +61,9 @@ pub fn status(signs: &Signs, limit: Duration, now: Instant) -> (HostStatus, Opti
         .map(|at| at + patience)
         .max(signs.grace_until);
     match deadline {
-        Some(deadline) if now <= deadline => (
-            HostStatus::Reconnecting,
-            Some(deadline.duration_since(now)),
-        ),
+        Some(deadline) if now <= deadline => {
+            (HostStatus::Reconnecting, Some(deadline.duration_since(now)))
+        }
         _ if signs.known => (HostStatus::Offline, None),
         _ => (HostStatus::NeverSeen, None),
     }
@@ -90,7 +89,10 @@ mod tests {
     fn check(signs: &Signs, after_secs: u64, expected: HostStatus, left_secs: Option<u64>) {
         let base = signs.last_beat.unwrap_or_else(Instant::now);
         let (found, left) = status(signs, LIMIT, base + Duration::from_secs(after_secs));
-        assert_eq!((found, left.map(|left| left.as_secs())), (expected, left_secs));
+        assert_eq!(
+            (found, left.map(|left| left.as_secs())),
+            (expected, left_secs)
+        );
     }
 
     #[test]

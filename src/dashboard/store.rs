@@ -117,6 +117,12 @@ impl Store {
         Ok(())
     }
 
+    /// Keeps every write waiting until the answer is dropped.
+    #[cfg(test)]
+    pub(crate) async fn hold_writer(&self) -> sqlx::pool::PoolConnection<sqlx::Sqlite> {
+        self.writer.acquire().await.unwrap()
+    }
+
     /// Waits for running statements and closes all connections.
     pub async fn close(&self) {
         self.readers.close().await;

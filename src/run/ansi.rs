@@ -60,18 +60,16 @@ fn escape(bytes: &[u8]) -> Option<(Escape, usize)> {
         }
         // Strings: OSC, DCS, SOS, PM, APC.
         b']' | b'P' | b'X' | b'^' | b'_' => {
-            let mut at = 2;
-            loop {
-                at += memchr::memchr2(BEL, ESC, bytes.get(at..)?)?;
-                if bytes[at] == BEL {
-                    return Some((Escape::Other, at + 1));
-                }
-                if *bytes.get(at + 1)? == b'\\' {
-                    return Some((Escape::Other, at + 2));
-                }
+            let at = 2 + memchr::memchr2(BEL, ESC, bytes.get(2..)?)?;
+            let len = if bytes[at] == BEL {
+                at + 1
+            } else if *bytes.get(at + 1)? == b'\\' {
+                at + 2
+            } else {
                 // Another escape breaks the string off.
-                return Some((Escape::Other, at));
-            }
+                at
+            };
+            Some((Escape::Other, len))
         }
         0x20..=0x2f => {
             let mut at = 2;

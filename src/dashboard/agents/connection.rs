@@ -60,8 +60,15 @@ impl Log {
     pub fn ignored(&mut self, why: &str, text: &str) {
         self.n_ignored += 1;
         if self.n_ignored <= LOGGED || self.n_ignored.is_multiple_of(1000) {
-            let start: String = text.chars().take(80).flat_map(char::escape_default).collect();
-            tracing::warn!(n = self.n_ignored, "an agent's message is ignored: {why}: {start}");
+            let start: String = text
+                .chars()
+                .take(80)
+                .flat_map(char::escape_default)
+                .collect();
+            tracing::warn!(
+                n = self.n_ignored,
+                "an agent's message is ignored: {why}: {start}"
+            );
         }
     }
 }
@@ -81,13 +88,20 @@ pub(super) async fn serve(app: AppState, mut socket: WebSocket) {
     let gone = match registered {
         Err(gone) => gone,
         Ok((host, register)) => {
-            let protocol = register.protocol.map_or(2, |offered| offered.min(crate::wire::PROTOCOL));
+            let protocol = register
+                .protocol
+                .map_or(2, |offered| offered.min(crate::wire::PROTOCOL));
             let peer = Arc::new(Peer::new(app.connections.number(), host, protocol));
             tracing::info!(host = %peer.host, connection = peer.id, protocol, "registered");
             if let Some(old) = app.fleet.connect(&peer, &register) {
-                old.close(1008, "another connection of the same host has replaced this one");
+                old.close(
+                    1008,
+                    "another connection of the same host has replaced this one",
+                );
             }
-            let welcome = app.hub.deliver(&peer, FromAgent::Registered(Box::new(register)));
+            let welcome = app
+                .hub
+                .deliver(&peer, FromAgent::Registered(Box::new(register)));
             let gone = match welcome {
                 Ok(()) => talk(&app, &mut socket, &peer, &mut log).await,
                 Err(closing) => Gone::Close(closing),
@@ -98,7 +112,11 @@ pub(super) async fn serve(app: AppState, mut socket: WebSocket) {
         }
     };
     if let Gone::Close(closing) = gone {
-        tracing::info!("a connection is closed with {}: {}", closing.code, closing.reason);
+        tracing::info!(
+            "a connection is closed with {}: {}",
+            closing.code,
+            closing.reason
+        );
         let frame = CloseFrame {
             code: closing.code,
             reason: closing.reason.into(),
@@ -106,7 +124,10 @@ pub(super) async fn serve(app: AppState, mut socket: WebSocket) {
         Box::pin(async {
             let _ = timeout(CLOSE, socket.send(Message::Close(Some(frame)))).await;
             // Read on until the other side has seen it: a reset would overtake the frame.
-            let _ = timeout(CLOSE, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
+            let _ = timeout(CLOSE, async {
+                while let Some(Ok(_)) = socket.recv().await {}
+            })
+            .await;
         })
         .await;
     }

@@ -34,13 +34,11 @@ pub(super) async fn register(
             }
         };
         match message {
-            Some(Ok(Message::Text(text))) => {
-                match serde_json::from_str(text.as_str()) {
-                    Ok(ToDashboard::Register(register)) => return parsed(*register),
-                    Ok(_) => log.ignored("a message before register", text.as_str()),
-                    Err(error) => log.ignored(&error.to_string(), text.as_str()),
-                }
-            }
+            Some(Ok(Message::Text(text))) => match serde_json::from_str(text.as_str()) {
+                Ok(ToDashboard::Register(register)) => return parsed(*register),
+                Ok(_) => log.ignored("a message before register", text.as_str()),
+                Err(error) => log.ignored(&error.to_string(), text.as_str()),
+            },
             Some(Ok(Message::Close(_))) | None => return Err(Gone::Left),
             Some(Ok(_)) => log.ignored("a frame before register", ""),
             Some(Err(error)) => return Err(Gone::from_error(&error)),
@@ -51,7 +49,11 @@ pub(super) async fn register(
 fn parsed(mut register: Register) -> Result<(HostName, Register), Gone> {
     let host: HostName = register.hostname.parse().map_err(|error| {
         let mut reason = format!("{error}");
-        let end = reason.char_indices().map(|(at, _)| at).take_while(|at| *at <= 116).last();
+        let end = reason
+            .char_indices()
+            .map(|(at, _)| at)
+            .take_while(|at| *at <= 116)
+            .last();
         reason.truncate(end.unwrap_or(0));
         Gone::Close(Closing { code: 1008, reason })
     })?;
@@ -84,7 +86,10 @@ pub(super) fn cut_heartbeat(heartbeat: &mut Heartbeat) {
     if let Some(command) = &mut heartbeat.pending_command {
         cut(command);
     }
-    let progress = heartbeat.activity.as_mut().and_then(|activity| activity.progress.as_mut());
+    let progress = heartbeat
+        .activity
+        .as_mut()
+        .and_then(|activity| activity.progress.as_mut());
     if let Some(text) = progress.and_then(|progress| progress.activity.as_mut()) {
         cut(text);
     }

@@ -7,10 +7,10 @@ use tokio::sync::Notify;
 
 use crate::dashboard::live::lock;
 use crate::run::id::{HostName, RunId};
+use crate::wire::MAX_IN_FLIGHT;
 use crate::wire::record::{MAX_BODY, Record};
 use crate::wire::to_agent::ToAgent;
 use crate::wire::to_dashboard::{CommandRejected, Register};
-use crate::wire::MAX_IN_FLIGHT;
 
 /// The most messages that wait to be sent to one agent.
 pub const MAX_OUTBOX: usize = 1024;

@@ -41,7 +41,9 @@ fn protect(path: &Path) -> anyhow::Result<()> {
         .open(path)
         .and_then(|file| {
             // Root's `token create` before the service's first start must not lock the service out.
-            let dir = path.parent().map_or_else(|| file.metadata(), std::fs::metadata)?;
+            let dir = path
+                .parent()
+                .map_or_else(|| file.metadata(), std::fs::metadata)?;
             if dir.uid() != file.metadata()?.uid() {
                 std::os::unix::fs::fchown(&file, Some(dir.uid()), Some(dir.gid()))?;
             }

@@ -39,7 +39,8 @@ pub fn body<T>(json: Result<Json<T>, JsonRejection>) -> Result<T, HttpError> {
     json.map(|Json(body)| body)
         .map_err(|rejection| HttpError::Invalid {
             message: rejection.body_text(),
-            hint: "send a JSON object with `Content-Type: application/json`; see /api/openapi.json".into(),
+            hint: "send a JSON object with `Content-Type: application/json`; see /api/openapi.json"
+                .into(),
         })
 }
 
@@ -56,7 +57,9 @@ pub async fn one(
 ) -> Result<Json<Host>, HttpError> {
     let host = host_name(&host)?;
     let found = app.fleet.host(&host);
-    found.map(Json).ok_or_else(|| Refusal::UnknownHost(host).into())
+    found
+        .map(Json)
+        .ok_or_else(|| Refusal::UnknownHost(host).into())
 }
 
 /// Makes a host known by name, or replaces the note on it.
@@ -73,10 +76,14 @@ pub async fn note(
             hint: "write less".into(),
         });
     }
-    app.store.comment_host(&host, &comment, clock::now()).await?;
+    app.store
+        .comment_host(&host, &comment, clock::now())
+        .await?;
     app.fleet.comment(&host, &comment);
     let found = app.fleet.host(&host);
-    found.map(Json).ok_or_else(|| Refusal::UnknownHost(host).into())
+    found
+        .map(Json)
+        .ok_or_else(|| Refusal::UnknownHost(host).into())
 }
 
 /// Forgets a host that is not connected, with all its runs.
@@ -101,7 +108,8 @@ pub async fn command(
     let host = host_name(&host)?;
     let CommandBody { command, args } = body(json)?;
     let n_bytes: usize = args.iter().map(String::len).sum();
-    if args.len() > MAX_ARGS.0 || n_bytes > MAX_ARGS.1 || args.iter().any(|arg| arg.contains('\0')) {
+    if args.len() > MAX_ARGS.0 || n_bytes > MAX_ARGS.1 || args.iter().any(|arg| arg.contains('\0'))
+    {
         return Err(HttpError::Invalid {
             message: "the arguments are too many, too long, or have a zero byte".into(),
             hint: format!("at most {} arguments and {} bytes", MAX_ARGS.0, MAX_ARGS.1),
@@ -161,7 +169,9 @@ impl From<Refusal> for HttpError {
                 "stop the agent on the host first, or it will register again at once",
             ),
             Refusal::OldProtocol(host) => conflict(
-                format!("the agent on {host} speaks protocol 2, which cannot run commands from here"),
+                format!(
+                    "the agent on {host} speaks protocol 2, which cannot run commands from here"
+                ),
                 "update the agent on the host",
             ),
             Refusal::Busy { host, command, run } => conflict(
@@ -176,10 +186,9 @@ impl From<Refusal> for HttpError {
                 format!("run {run} is over"),
                 "`GET /api/runs` lists what goes on",
             ),
-            Refusal::Stopping => conflict(
-                "the dashboard is stopping".into(),
-                "try again in a moment",
-            ),
+            Refusal::Stopping => {
+                conflict("the dashboard is stopping".into(), "try again in a moment")
+            }
             Refusal::Store(why) => Self::Store(crate::dashboard::store::StoreError::Unreadable {
                 what: "the store's answer".into(),
                 why,

@@ -26,7 +26,12 @@ pub async fn metrics(_: Viewer, State(app): State<AppState>) -> Result<Response,
     let plain = |value: String| [(String::new(), value)];
     let version = env!("CARGO_PKG_VERSION");
     let build = [(format!("{{version=\"{version}\"}}"), "1".to_owned())];
-    family("nixfleet_build_info", "gauge", "The dashboard's version.", &build);
+    family(
+        "nixfleet_build_info",
+        "gauge",
+        "The dashboard's version.",
+        &build,
+    );
     let (statuses, connected) = app.fleet.counts();
     let hosts: Vec<_> = statuses
         .iter()
@@ -41,7 +46,10 @@ pub async fn metrics(_: Viewer, State(app): State<AppState>) -> Result<Response,
         .iter()
         .map(|state| {
             let name = state.name();
-            let n = counted.iter().find(|(own, _)| own == name).map_or(0, |(_, n)| *n);
+            let n = counted
+                .iter()
+                .find(|(own, _)| own == name)
+                .map_or(0, |(_, n)| *n);
             (format!("{{state=\"{name}\"}}"), n.to_string())
         })
         .collect();
@@ -54,11 +62,28 @@ pub async fn metrics(_: Viewer, State(app): State<AppState>) -> Result<Response,
     );
     let counters = &app.hub.counters;
     for (name, help, value) in [
-        ("nixfleet_store_commits_total", "Transactions of runs that were committed.", &counters.commits),
-        ("nixfleet_store_commit_failures_total", "Transactions of runs that failed.", &counters.failures),
-        ("nixfleet_run_records_total", "Journal records that were committed.", &counters.records),
+        (
+            "nixfleet_store_commits_total",
+            "Transactions of runs that were committed.",
+            &counters.commits,
+        ),
+        (
+            "nixfleet_store_commit_failures_total",
+            "Transactions of runs that failed.",
+            &counters.failures,
+        ),
+        (
+            "nixfleet_run_records_total",
+            "Journal records that were committed.",
+            &counters.records,
+        ),
     ] {
-        family(name, "counter", help, &plain(value.load(Relaxed).to_string()));
+        family(
+            name,
+            "counter",
+            help,
+            &plain(value.load(Relaxed).to_string()),
+        );
     }
     let seconds = counters.micros.load(Relaxed) as f64 / 1e6;
     family(

@@ -140,7 +140,10 @@ impl From<&RunRow> for Run {
             phases: view.phases.iter().map(phase).collect(),
             progress: view.progress.clone(),
             exit_code: view.outcome.as_ref().and_then(|outcome| outcome.exit_code),
-            reason: view.outcome.as_ref().and_then(|outcome| outcome.reason.clone()),
+            reason: view
+                .outcome
+                .as_ref()
+                .and_then(|outcome| outcome.reason.clone()),
             requested_by: row.requested_by.clone(),
             created_at: rfc3339(row.created_at),
             started_at: view.started_at.map(rfc3339),

@@ -125,13 +125,7 @@ impl Draft {
     }
 
     /// It is on the disk: acknowledge, then publish.
-    pub fn succeed(
-        self,
-        event: u64,
-        live: &Live,
-        fleet: &Fleet,
-        runs: &mut HashMap<RunId, Track>,
-    ) {
+    pub fn succeed(self, event: u64, live: &Live, fleet: &Fleet, runs: &mut HashMap<RunId, Track>) {
         let seq_of = |run: &RunId| self.runs.get(run).map(|changed| changed.track.last_seq());
         for ((_, run), (peer, rewind)) in &self.acks {
             if let Some(seq) = seq_of(run) {

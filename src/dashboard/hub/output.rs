@@ -45,7 +45,9 @@ impl Added {
             });
         }
         for mark in marks {
-            let start = lines.last().map_or(end.line_start, |line: &LineEnd| line.end);
+            let start = lines
+                .last()
+                .map_or(end.line_start, |line: &LineEnd| line.end);
             let to = start.saturating_add(mark.len).min(stop);
             let visible = start.saturating_add(mark.skip).min(to);
             lines.push(LineEnd {
@@ -103,7 +105,11 @@ impl Added {
                 let from = line.visible.saturating_sub(base) as usize;
                 let to = line.end.saturating_sub(base) as usize;
                 let raw = window.get(from..to).unwrap_or_default().to_vec();
-                self.lines.push(show(&StoredLine { n, at: line.at, raw }));
+                self.lines.push(show(&StoredLine {
+                    n,
+                    at: line.at,
+                    raw,
+                }));
             }
         }
         end.bytes += bytes.len() as u64;

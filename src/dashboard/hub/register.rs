@@ -119,7 +119,10 @@ impl Hub {
         let own = |host| host == &peer.host;
         let known = match draft.runs.get(&run) {
             Some(changed) => own(&changed.track.row.host),
-            None => self.runs.get(&run).is_some_and(|track| own(&track.row.host)),
+            None => self
+                .runs
+                .get(&run)
+                .is_some_and(|track| own(&track.row.host)),
         };
         if !known {
             tracing::warn!(host = %peer.host, %run, "the host rejects a run that is not its own, or over");

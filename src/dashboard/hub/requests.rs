@@ -185,8 +185,16 @@ impl Hub {
         command: CommandName,
         args: Vec<String>,
         by: String,
-    ) -> Result<(RunId, (std::sync::Arc<crate::dashboard::agents::peer::Peer>, ToAgent)), Refusal>
-    {
+    ) -> Result<
+        (
+            RunId,
+            (
+                std::sync::Arc<crate::dashboard::agents::peer::Peer>,
+                ToAgent,
+            ),
+        ),
+        Refusal,
+    > {
         let commands = self
             .fleet
             .commands(host)
@@ -206,7 +214,10 @@ impl Hub {
             });
         }
         let drafted = draft.runs.values().map(|changed| &changed.track);
-        let kept = self.runs.values().filter(|track| !draft.runs.contains_key(&track.row.id));
+        let kept = self
+            .runs
+            .values()
+            .filter(|track| !draft.runs.contains_key(&track.row.id));
         if let Some(busy) = drafted
             .chain(kept)
             .find(|track| &track.row.host == host && !track.is_over())

@@ -45,7 +45,9 @@ fn from_row(row: &SqliteRow) -> Result<HostRow, StoreError> {
     };
     Ok(HostRow {
         host: parsed(row, "hostname")?,
-        register: has("register")?.then(|| json(row, "register")).transpose()?,
+        register: has("register")?
+            .then(|| json(row, "register"))
+            .transpose()?,
         heartbeat: has("heartbeat")?
             .then(|| json(row, "heartbeat"))
             .transpose()?,

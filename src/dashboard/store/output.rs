@@ -15,7 +15,8 @@ pub use merge::Sizes;
 pub(super) use merge::merge;
 
 /// All columns of a chunk.
-const COLUMNS: &str = "offset_bytes, n_bytes, first_line, n_lines, line_start, tail_visible, at, gap, marks, bytes";
+const COLUMNS: &str =
+    "offset_bytes, n_bytes, first_line, n_lines, line_start, tail_visible, at, gap, marks, bytes";
 
 /// Where a run's stored output ends, and what of its last line is not finished.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

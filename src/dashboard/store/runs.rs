@@ -115,7 +115,9 @@ impl Store {
         if let Some(before) = filter.before {
             query.push(" AND id < ").push_bind(before.to_string());
         }
-        query.push(" ORDER BY id DESC LIMIT ").push_bind(filter.limit);
+        query
+            .push(" ORDER BY id DESC LIMIT ")
+            .push_bind(filter.limit);
         let rows = query.build().fetch_all(&self.readers).await?;
         rows.iter().map(from_row).collect()
     }

@@ -113,7 +113,8 @@ impl Follow {
             }
             if tip.run.state.is_terminal() {
                 self.over = true;
-                self.ready.extend(event("end", None, &serde_json::json!({})));
+                self.ready
+                    .extend(event("end", None, &serde_json::json!({})));
             }
             if self.ready.is_empty() {
                 self.changed(wait).await?;
@@ -180,9 +181,17 @@ impl Follow {
                 (lines, next)
             }
             None => {
-                let found = self.app.store.read_lines(self.run, self.next, MAX_LINES).await?;
+                let found = self
+                    .app
+                    .store
+                    .read_lines(self.run, self.next, MAX_LINES)
+                    .await?;
                 // Nothing where lines should be: they are gone, and waiting for them would never end.
-                let next = if found.lines.is_empty() { tip.lines + 1 } else { found.next };
+                let next = if found.lines.is_empty() {
+                    tip.lines + 1
+                } else {
+                    found.next
+                };
                 (found.lines.iter().map(show).collect(), next)
             }
         };
