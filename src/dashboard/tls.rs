@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use axum_server::{Handle, Server};
+use hyper_util::rt::TokioTimer;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -16,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a request's head may take, and how long a connection may be idle between requests.
+const HEAD: Duration = Duration::from_secs(60);
 /// How long open requests may go on after the end was asked for. Streams end by themselves, with the same token.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -75,6 +78,19 @@ fn unreadable(
     )
 }
 
+/// No client keeps a connection by saying half of something. WebSockets and streams have their own deadlines.
+fn limited<A: axum_server::Address, Acceptor>(
+    mut server: Server<A, Acceptor>,
+) -> Server<A, Acceptor> {
+    // Not `http1_only`: with it, axum-server serves no WebSockets.
+    server
+        .http_builder()
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD);
+    server
+}
+
 /// Serves `router` until `shutdown`, then lets open requests end for at most [`DRAIN`].
 ///
 /// # Errors
@@ -100,14 +116,13 @@ pub async fn serve(
             Some(config) => {
                 let config = RustlsConfig::from_config(config);
                 let server = axum_server::from_tcp_rustls(listener, config)?;
-                server
-                    .map(|acceptor| acceptor.handshake_timeout(HANDSHAKE))
+                limited(server.map(|acceptor| acceptor.handshake_timeout(HANDSHAKE)))
                     .handle(handle.clone())
                     .serve(service)
                     .await
             }
             None => {
-                axum_server::from_tcp(listener)?
+                limited(axum_server::from_tcp(listener)?)
                     .handle(handle.clone())
                     .serve(service)
                     .await

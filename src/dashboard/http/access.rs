@@ -138,13 +138,14 @@ fn see_other(to: &str) -> Response {
     }
 }
 
-/// A path on this dashboard, or its first page: never another site.
-fn local(next: Option<&str>) -> &str {
+/// A path on this dashboard, or its first page: never another site, and nothing that a query would have to escape.
+pub(super) fn local(next: Option<&str>) -> &str {
     next.filter(|next| {
         next.starts_with('/')
             && !next.starts_with("//")
-            && !next.contains('\\')
-            && next.bytes().all(|byte| byte.is_ascii_graphic())
+            && next
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte))
     })
     .unwrap_or("/")
 }
@@ -162,7 +163,15 @@ async fn login(
     let opened = access.log_in(&store, client.address, user, &password).await;
     Ok(match opened {
         Ok(session) => client.welcome(&access, local(form.next.as_deref()), &session),
-        Err(error) => client.refuse("/login", "", error),
+        Err(error) => {
+            let next = local(form.next.as_deref());
+            let again = if next == "/" {
+                String::new()
+            } else {
+                format!("&next={next}")
+            };
+            client.refuse("/login", &again, error)
+        }
     })
 }
 

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use axum::extract::{FromRef, Path as UrlPath};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use sha2::{Digest as _, Sha256};
 
 use crate::dashboard::access::Viewer;
+use crate::dashboard::http::access::local;
 use crate::dashboard::http::error::HttpError;
 use crate::dashboard::store::Store;
 
@@ -198,13 +199,17 @@ where
 
 /// The one page that shows everything; who is not logged in goes to the login page.
 async fn page(
+    uri: Uri,
     viewer: Result<Viewer, HttpError>,
     Extension(assets): Extension<Arc<Assets>>,
     headers: HeaderMap,
 ) -> Response {
     match viewer {
         Ok(_) => assets.html("index.html", &headers),
-        Err(HttpError::Unauthorized) => Redirect::to("/login").into_response(),
+        Err(HttpError::Unauthorized) => match local(Some(uri.path())) {
+            "/" => Redirect::to("/login").into_response(),
+            path => Redirect::to(&format!("/login?next={path}")).into_response(),
+        },
         Err(error) => error.into_response(),
     }
 }

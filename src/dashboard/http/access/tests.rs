@@ -333,7 +333,12 @@ async fn a_browser_is_sent_to_pages_never_to_other_sites() {
     for path in ["/", "/hosts/web1", "/runs/x"] {
         let answer = door.ask("GET", path, &[html], "").await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{path}");
-        assert_eq!(answer.headers()[header::LOCATION], "/login");
+        let next = if path == "/" {
+            String::new()
+        } else {
+            format!("?next={path}")
+        };
+        assert_eq!(answer.headers()[header::LOCATION], format!("/login{next}"));
     }
     let (cookie, _) = door.set_up().await;
     assert_eq!(
@@ -346,6 +351,12 @@ async fn a_browser_is_sent_to_pages_never_to_other_sites() {
         .ask("POST", "/login", &[html], &login_form("admin", "wrong"))
         .await;
     assert_eq!(wrong.headers()[header::LOCATION], "/login?error=wrong");
+    let form = format!("{}&next=/runs/x", login_form("admin", "wrong"));
+    let wrong = door.ask("POST", "/login", &[html], &form).await;
+    assert_eq!(
+        wrong.headers()[header::LOCATION],
+        "/login?error=wrong&next=/runs/x"
+    );
     for (next, expected) in [
         ("/runs/x", "/runs/x"),
         ("//evil", "/"),
