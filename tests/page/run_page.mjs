@@ -11,21 +11,22 @@ export const REBUILD = Number(process.env.REBUILD_MS ?? 300_000);
 
 /** Notes every phase that becomes current, and how late each line comes into the page. In the page's own world. */
 export function observer() {
-  const notes = { phases: /** @type {string[]} */ ([]), late: /** @type {number[]} */ ([]), measuring: true, opened: Date.now() };
+  const notes = { phases: /** @type {string[]} */ ([]), late: /** @type {number[]} */ ([]), measuring: true, opened: 0 };
   Object.assign(window, { notes });
-  /** @type {Set<string>} */
-  const seen = new Set();
+  let newest = 0;
   new MutationObserver(() => {
     const now = Date.now();
+    if (notes.opened === 0 && document.querySelector('.log')) notes.opened = now;
     const phase = document.querySelector('.step.current')?.getAttribute('data-phase');
     if (phase && notes.phases.at(-1) !== phase) notes.phases.push(phase);
     for (const row of document.querySelectorAll('.line.held')) {
-      const n = /** @type {HTMLElement} */ (row).dataset.n ?? '';
-      if (seen.has(n)) continue;
-      seen.add(n);
+      const n = Number(/** @type {HTMLElement} */ (row).dataset.n);
+      // One above the newest was drawn because the view moved or grew, not because it came.
+      if (n <= newest) continue;
+      newest = n;
       const at = Date.parse(row.querySelector('time')?.dateTime ?? '');
       // Lines that were printed before the page was there were never on their way.
-      if (notes.measuring && at > notes.opened + 500) notes.late.push(now - at);
+      if (notes.measuring && notes.opened > 0 && at > notes.opened + 500) notes.late.push(now - at);
     }
   }).observe(document, { childList: true, subtree: true, attributes: true, attributeFilter: ['class'] });
 }
@@ -35,6 +36,11 @@ export const notes = (page) => page.evaluate(() => Reflect.get(window, 'notes'))
 
 /** @param {Page} page @param {boolean} measuring */
 export const measure = (page, measuring) => page.evaluate((on) => (Reflect.get(window, 'notes').measuring = on), measuring);
+
+/** Waits until the page has painted twice. @param {Page} page */
+export const settle = (page) => page.evaluate(() => new Promise((resolve) => {
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve, 100)));
+}));
 
 /** Lines of the run, as the page counts them. @param {Page} page */
 export async function lineCount(page) {

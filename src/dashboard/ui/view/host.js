@@ -40,13 +40,16 @@ class HostView {
     this.list = h('div', { role: 'table', class: 'runs', 'aria-label': `Runs of ${name}` });
     this.older = h('button', { type: 'button', hidden: true, onclick: () => this.load() }, 'Older runs');
     this.none = h('p', { class: 'quiet' }, 'Loading …');
-    this.commandsKey = this.factsKey = '';
-    fill(root,
-      h('div', { class: 'host-title' }, h('h1', {}, name), this.status, this.seen),
+    this.missing = h('p', { class: 'quiet' }, 'Loading …');
+    this.cards = h('div', { hidden: true },
       this.current,
       h('section', { class: 'card' }, h('h2', {}, 'Commands'), this.refusal, this.commands, this.error),
       h('section', { class: 'card' }, h('h2', {}, 'Facts'), this.metrics.element, this.facts),
       h('section', { class: 'card' }, h('h2', {}, 'Runs'), this.list, this.none, this.older));
+    this.commandsKey = this.factsKey = '';
+    fill(root,
+      h('div', { class: 'host-title' }, h('h1', {}, name), this.status, this.seen),
+      this.missing, this.cards);
     root.className = 'host-page';
     this.ticking = setInterval(() => this.tick(), 1000);
     this.unlisten = context.fleet.listen({
@@ -63,8 +66,10 @@ class HostView {
 
   draw() {
     const { entry } = this;
+    this.missing.hidden = entry !== undefined;
+    this.cards.hidden = entry === undefined;
     if (!entry) {
-      setText(this.refusal, `There is no host ${this.name}.`);
+      setText(this.missing, this.context.fleet.loaded ? `There is no host ${this.name}.` : 'Loading …');
       return;
     }
     const { host } = entry;

@@ -12,6 +12,9 @@ import { drawPhases } from './phases.js';
 
 /** @typedef {import('../types.js').Run} Run */
 
+/** States of a run that ended in the middle of a phase. */
+const BROKEN_OFF = ['failed', 'stopped', 'timed_out'];
+
 export class RunHead {
   /** @param {() => void} onStop @param {string} stopRefusal why this reader may not stop runs; empty if he may */
   constructor(onStop, stopRefusal) {
@@ -46,7 +49,8 @@ export class RunHead {
     this.progress.draw(final ? null : run.progress);
     setText(this.activity, final ? '' : run.progress?.activity ?? '');
     setText(this.counters, final ? '' : counters(run));
-    this.now.hidden = final || run.progress === null;
+    // Its room stays while the run goes on, so that the log does not jump.
+    this.now.hidden = final;
     this.drawTrouble(run);
     this.tick(run);
   }
@@ -72,7 +76,7 @@ export class RunHead {
       const last = run.phases.at(-1);
       const where = last && last.phase !== 'running' ? ` while ${phaseWord(last.phase).toLowerCase()}` : '';
       add(this.trouble,
-        h('h2', {}, icon(stateWord(run.state).icon), `${stateWord(run.state).word}${run.state === 'failed' ? where : ''}`),
+        h('h2', {}, icon(stateWord(run.state).icon), `${stateWord(run.state).word}${BROKEN_OFF.includes(run.state) ? where : ''}`),
         h('p', { class: 'reason' }, run.reason ?? 'No reason was reported.'),
         run.failed_units.length > 0 ? h('div', {}, `${run.failed_units.length === 1 ? 'Unit' : 'Units'} that failed:`,
           h('ul', { class: 'units' }, ...run.failed_units.map((unit) => h('li', {}, h('code', {}, unit))))) : null,
