@@ -1,3 +1,4 @@
+use futures_util::SinkExt;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::dashboard::testing::{AGENT_TOKEN, Agent, House, Journal, register};
@@ -171,11 +172,7 @@ async fn heartbeats_are_answered_while_the_store_is_stuck_and_the_window_is_kept
     for _ in 0..80 {
         let record = other.output(&raw);
         let frame = other.frame(&record);
-        if tokio_tungstenite::tungstenite::Message::is_binary(&frame)
-            && futures_util::SinkExt::send(&mut agent.socket, frame)
-                .await
-                .is_err()
-        {
+        if agent.socket.send(frame).await.is_err() {
             break;
         }
     }

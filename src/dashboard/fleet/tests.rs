@@ -1,1 +1,176 @@
+use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::advance;
+
+use super::Fleet;
+use crate::dashboard::agents::peer::Peer;
+use crate::dashboard::live::{Change, Live};
+use crate::dashboard::store::hosts::HostRow;
+use crate::run::id::{HostName, RunId};
+use crate::run::phase::Phase;
+use crate::wire::api::{HostActivity, HostStatus};
+use crate::wire::to_dashboard::{Activity, Heartbeat, Register};
+
+fn name() -> HostName {
+    "web1".parse().unwrap()
+}
+
+fn register() -> Register {
+    Register {
+        heartbeat_interval: 10,
+        ..Register::default()
+    }
+}
+
+fn joined(fleet: &Fleet, id: u64) -> Arc<Peer> {
+    let peer = Arc::new(Peer::new(id, name(), 3));
+    fleet.connect(&peer, &register());
+    peer
+}
+
+#[track_caller]
+fn check(fleet: &Fleet, expected: HostStatus) {
+    fleet.sweep();
+    assert_eq!(fleet.host(&name()).unwrap().status, expected);
+}
+
+async fn seconds(n: u64) {
+    advance(Duration::from_secs(n)).await;
+}
+
+fn transitions(fleet: &Fleet) -> Vec<&'static str> {
+    fleet
+        .take_unsaved()
+        .1
+        .iter()
+        .map(|event| event.what)
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn offline_after_three_intervals_and_online_with_the_next_beat() {
+    let fleet = Fleet::new(Vec::new(), 3, Live::default());
+    let peer = joined(&fleet, 1);
+    check(&fleet, HostStatus::NeverSeen);
+    fleet.beat(&peer, Heartbeat::default());
+    check(&fleet, HostStatus::Online);
+    seconds(30).await;
+    check(&fleet, HostStatus::Online);
+    assert_eq!(
+        fleet.host(&name()).unwrap().last_heartbeat_age_ms,
+        Some(30_000)
+    );
+    seconds(1).await;
+    check(&fleet, HostStatus::Offline);
+    fleet.beat(&peer, Heartbeat::default());
+    check(&fleet, HostStatus::Online);
+    assert_eq!(transitions(&fleet), ["online", "offline", "online"]);
+    assert_eq!(transitions(&fleet), Vec::<&str>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disconnect_in_an_activation_has_five_minutes() {
+    let fleet = Fleet::new(Vec::new(), 3, Live::default());
+    let peer = joined(&fleet, 1);
+    let activity = |phase| Heartbeat {
+        activity: Some(Activity {
+            run: RunId::new(),
+            command: "switch".parse().unwrap(),
+            phase: Some(phase),
+            progress: None,
+            since: 1,
+        }),
+        ..Heartbeat::default()
+    };
+    fleet.beat(&peer, activity(Phase::Building));
+    fleet.disconnect(&peer);
+    check(&fleet, HostStatus::Reconnecting);
+    seconds(31).await;
+    check(&fleet, HostStatus::Offline);
+
+    let peer = joined(&fleet, 2);
+    fleet.beat(&peer, activity(Phase::Switching));
+    fleet.disconnect(&peer);
+    seconds(200).await;
+    check(&fleet, HostStatus::Reconnecting);
+    assert_eq!(
+        fleet.host(&name()).unwrap().reconnect_deadline_ms,
+        Some(100_000)
+    );
+    seconds(101).await;
+    check(&fleet, HostStatus::Offline);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_hub_knows_the_phase_before_the_next_heartbeat_does() {
+    let fleet = Fleet::new(Vec::new(), 3, Live::default());
+    let peer = joined(&fleet, 1);
+    fleet.beat(&peer, Heartbeat::default());
+    let run = RunId::new();
+    let activity = HostActivity {
+        run,
+        command: "switch".into(),
+        phase: Some(Phase::Activating),
+        progress: None,
+        since: String::new(),
+    };
+    fleet.set_activity(&name(), run, Some(activity.clone()));
+    assert_eq!(fleet.host(&name()).unwrap().activity, Some(activity));
+    fleet.disconnect(&peer);
+    seconds(100).await;
+    check(&fleet, HostStatus::Reconnecting);
+    // Its end takes the patience away, and no older heartbeat brings it back.
+    fleet.set_activity(&name(), run, None);
+    assert_eq!(fleet.host(&name()).unwrap().activity, None);
+    check(&fleet, HostStatus::Offline);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_of_the_dashboard_gives_grace_to_those_that_were_there() {
+    let row = |host: &str, status: Option<&str>| HostRow {
+        host: host.parse().unwrap(),
+        register: status.map(|_| register()),
+        heartbeat: None,
+        last_seen_at: Some(1),
+        status: status.map(str::to_owned),
+        comment: String::new(),
+    };
+    let rows = vec![
+        row("web1", Some("online")),
+        row("away", Some("offline")),
+        row("named", None),
+    ];
+    let fleet = Fleet::new(rows, 3, Live::default());
+    let status = |host: &str| fleet.host(&host.parse().unwrap()).unwrap().status;
+    fleet.sweep();
+    assert_eq!(status("web1"), HostStatus::Reconnecting);
+    assert_eq!(status("away"), HostStatus::Offline);
+    assert_eq!(status("named"), HostStatus::NeverSeen);
+    assert_eq!(
+        transitions(&fleet),
+        Vec::<&str>::new(),
+        "a start is no transition"
+    );
+    seconds(31).await;
+    check(&fleet, HostStatus::Offline);
+    assert_eq!(transitions(&fleet), ["offline"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replaced_connection_changes_nothing_any_more() {
+    let live = Live::default();
+    let mut changes = live.changes();
+    let fleet = Fleet::new(Vec::new(), 3, live);
+    let old = joined(&fleet, 1);
+    let new = Arc::new(Peer::new(2, name(), 3));
+    assert_eq!(fleet.connect(&new, &register()).unwrap().id, 1);
+    fleet.beat(&old, Heartbeat::default());
+    fleet.disconnect(&old);
+    assert_eq!(fleet.host(&name()).unwrap().heartbeats, 0);
+    assert_eq!(fleet.peer(&name()).unwrap().id, 2);
+    assert_eq!(changes.try_recv().unwrap(), Change::Host(name()));
+    fleet.forget(&name());
+    assert!(fleet.host(&name()).is_none());
+    assert_eq!(new.next_outgoing().unwrap().unwrap_err().code, 1000);
+}
