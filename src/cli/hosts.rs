@@ -178,7 +178,7 @@ pub fn open(client: &Client, out: &Output) -> anyhow::Result<Exit> {
 mod tests {
     use super::*;
 
-    fn host(value: Value) -> Host {
+    fn host(value: &Value) -> Host {
         let mut all = json!({
             "id": "web1", "hostname": "web1", "host_type": "nixos", "agent_version": "0.1.0", "os_version": "26.05",
             "nixpkgs_version": "", "generation": "/nix/store/abc-nixos-system-web1-26.05", "last_seen": null,
@@ -196,8 +196,8 @@ mod tests {
     #[test]
     fn hosts_as_a_table() {
         let hosts = [
-            host(json!({})),
-            host(json!({
+            host(&json!({})),
+            host(&json!({
                 "hostname": "db\u{1b}[2J", "status": "reconnecting", "last_heartbeat_age_ms": 61_000,
                 "activity": {"run": "019a0000-0000-7000-8000-000000000001", "command": "switch", "phase": "building",
                              "progress": {"done": 3, "total": 10, "unit": "builds"}, "since": ""}

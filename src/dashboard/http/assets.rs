@@ -45,6 +45,7 @@ table![
     "log/blocks.js",
     "log/colour.js",
     "log/follow.js",
+    "log/marks.js",
     "log/panel.js",
     "log/rows.js",
     "log/scroll.js",
