@@ -8,6 +8,7 @@
 )]
 
 mod architecture;
+mod cli;
 mod heartbeats;
 mod recovery;
 mod refusals;

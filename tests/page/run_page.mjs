@@ -13,17 +13,17 @@ export const REBUILD = Number(process.env.REBUILD_MS ?? 300_000);
 export function observer() {
   const notes = { phases: /** @type {string[]} */ ([]), late: /** @type {number[]} */ ([]), measuring: true, opened: 0 };
   Object.assign(window, { notes });
-  /** @type {Set<string>} */
-  const seen = new Set();
+  let newest = 0;
   new MutationObserver(() => {
     const now = Date.now();
     if (notes.opened === 0 && document.querySelector('.log')) notes.opened = now;
     const phase = document.querySelector('.step.current')?.getAttribute('data-phase');
     if (phase && notes.phases.at(-1) !== phase) notes.phases.push(phase);
     for (const row of document.querySelectorAll('.line.held')) {
-      const n = /** @type {HTMLElement} */ (row).dataset.n ?? '';
-      if (seen.has(n)) continue;
-      seen.add(n);
+      const n = Number(/** @type {HTMLElement} */ (row).dataset.n);
+      // One above the newest was drawn because the view moved or grew, not because it came.
+      if (n <= newest) continue;
+      newest = n;
       const at = Date.parse(row.querySelector('time')?.dateTime ?? '');
       // Lines that were printed before the page was there were never on their way.
       if (notes.measuring && notes.opened > 0 && at > notes.opened + 500) notes.late.push(now - at);

@@ -24,9 +24,30 @@ let offset = 0;
 /** Now, by the dashboard's clock to about a second. */
 export const dashboardNow = () => Date.now() + offset;
 
-/** Sends a reader without a session to the login page. */
-export function toLogin() {
+/** Where a reader was when the session ended, for the way back after the login. */
+const NEXT = 'nixfleet.next';
+
+/** Sends a reader without a session to the login page. @param {boolean} [back] whether to come back to this address afterwards */
+export function toLogin(back = true) {
+  try {
+    if (back) sessionStorage.setItem(NEXT, location.pathname + location.search + location.hash);
+    else sessionStorage.removeItem(NEXT);
+  } catch {
+    // Storage is refused: the login leads to the hosts.
+  }
   location.assign('/login');
+}
+
+/** After a login: the address that was asked for before it, once; null if there was none. @returns {string | null} */
+export function wayBack() {
+  try {
+    const next = sessionStorage.getItem(NEXT);
+    sessionStorage.removeItem(NEXT);
+    // Only an address of this dashboard: `//elsewhere` is another one.
+    return next !== null && /^\/(hosts|runs)\//.test(next) ? next : null;
+  } catch {
+    return null;
+  }
 }
 
 /** @returns {Promise<Session>} */

@@ -1,7 +1,7 @@
 // @ts-check
 // The page: who is logged in, which view is shown, whether what it shows is live.
 
-import { RequestError, session } from './api.js';
+import { RequestError, session, wayBack } from './api.js';
 import { byId, fill, h } from './dom.js';
 import { Fleet } from './fleet.js';
 import { start } from './router.js';
@@ -15,6 +15,10 @@ import { runView } from './view/run.js';
 async function main() {
   const connection = new Connection();
   const who = await session();
+  const back = wayBack();
+  if (back !== null && location.pathname === '/') history.replaceState(null, '', back);
+  // A page that the browser kept may belong to a session that has ended.
+  addEventListener('pageshow', (event) => event.persisted && session().catch(() => null));
   const fleet = new Fleet((state) => connection.set('hosts', state));
   /** @type {Context} */
   const context = { session: who, fleet, connection };

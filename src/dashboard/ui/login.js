@@ -27,6 +27,8 @@ function input(id) {
 
 const token = input('token');
 if (token) token.value = query.get('token') ?? location.hash.slice(1);
+const next = input('next');
+if (next) next.value = query.get('next') ?? '';
 
 const password = input('password');
 const repeat = input('repeat');

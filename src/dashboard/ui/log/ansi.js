@@ -20,7 +20,6 @@ export const BASIC = [
 ];
 
 // SGR; other CSI; OSC up to its end; other escapes. The host drops all but the first; a page trusts nobody.
-// biome-ignore lint: control characters are the subject.
 const ESCAPE = /\x1b\[([0-9;:]*)m|\x1b\[[0-?]*[ -/]*[@-~]?|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]?/g;
 const CONTROL = /[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g;
 

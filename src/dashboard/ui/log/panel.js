@@ -172,21 +172,25 @@ export class Panel {
   scrolled() {
     const at = this.view.scrollTop;
     if (Math.abs(at - this.known) < 1) return;
+    // A view that grew is moved up by the browser and still shows the end: nobody scrolled.
+    const up = at < this.known && at + this.view.clientHeight < this.view.scrollHeight - 2;
     this.known = at;
+    this.scroll.measure(this.scroll.rows, this.view.clientHeight);
     this.scroll.boxMovedTo(at);
-    this.moved();
+    this.moved(up);
   }
 
-  /** The reader moved the view. */
-  moved() {
-    this.follow.scrolled(this.scroll.atEnd);
+  /** The reader moved the view. @param {boolean} up even by a little: a slow scroll must not be pulled back */
+  moved(up) {
+    this.follow.scrolled(!up && this.scroll.atEnd);
     this.paintSoon();
   }
 
   /** @param {number} top */
   moveTo(top) {
+    const up = top < this.scroll.top;
     this.scroll.moveTo(top);
-    this.moved();
+    this.moved(up);
   }
 
   /** @param {WheelEvent} event */

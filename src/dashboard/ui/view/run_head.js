@@ -49,7 +49,8 @@ export class RunHead {
     this.progress.draw(final ? null : run.progress);
     setText(this.activity, final ? '' : run.progress?.activity ?? '');
     setText(this.counters, final ? '' : counters(run));
-    this.now.hidden = final || run.progress === null;
+    // Its room stays while the run goes on, so that the log does not jump.
+    this.now.hidden = final;
     this.drawTrouble(run);
     this.tick(run);
   }

@@ -72,7 +72,7 @@ export function top(context) {
     h('button', {
       type: 'button', class: 'plain', onclick: async () => {
         await post('/logout').catch(() => null);
-        toLogin();
+        toLogin(false);
       },
     }, 'Log out'),
   ];
