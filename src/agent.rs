@@ -1,1 +1,4 @@
 //! The program on each host.
+
+pub mod journal;
+pub mod run_dir;

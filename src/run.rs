@@ -2,5 +2,6 @@
 
 pub mod event;
 pub mod id;
+pub mod kind;
 pub mod phase;
 pub mod view;
