@@ -57,4 +57,6 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, self_command: SelfCom
     }
 }
 
-fn supervise_placeholder(_: &std::path::Path) -> anyhow::Result<()> { Ok(()) }
+fn supervise_placeholder(_: &std::path::Path) -> anyhow::Result<()> {
+    Ok(())
+}

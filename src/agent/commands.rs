@@ -91,7 +91,10 @@ impl Commands {
             }
             // What a declared command does is not known: better ask once too often.
             command.changes_host = true;
-            command.timeout_s = declared.timeout.clone().map(|timeout| u64::from(timeout.get()));
+            command.timeout_s = declared
+                .timeout
+                .clone()
+                .map(|timeout| u64::from(timeout.get()));
             command.allow_args = declared.allow_args;
             commands.push(command);
         }
@@ -119,7 +122,11 @@ impl Commands {
             let names: Vec<&str> = self.0.iter().map(|command| command.name.as_str()).collect();
             return Err(format!(
                 "this host offers no command `{name}`; it offers {}",
-                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+                if names.is_empty() {
+                    "none".to_owned()
+                } else {
+                    names.join(", ")
+                }
             ));
         };
         let mut command = command.clone();
@@ -128,7 +135,11 @@ impl Commands {
                 "`{name}` takes no arguments; only commands declared with allow_args = true do"
             ));
         }
-        if args.len() > MAX_ARGS || args.iter().any(|arg| arg.len() > MAX_ARG || arg.contains('\0')) {
+        if args.len() > MAX_ARGS
+            || args
+                .iter()
+                .any(|arg| arg.len() > MAX_ARG || arg.contains('\0'))
+        {
             return Err(format!(
                 "`{name}` takes at most {MAX_ARGS} arguments of at most {MAX_ARG} bytes, without NUL"
             ));

@@ -128,7 +128,10 @@ pub fn load(file: Option<&Path>, environment: Environment) -> anyhow::Result<Con
         Some(path) => config_file::read::<ConfigFile>(path)?,
         None => ConfigFile::default(),
     };
-    let place = file.map_or_else(|| "no configuration file".to_owned(), |path| path.display().to_string());
+    let place = file.map_or_else(
+        || "no configuration file".to_owned(),
+        |path| path.display().to_string(),
+    );
     check(raw, environment).map_err(|error| match error {
         CheckError::Key(message) => anyhow::anyhow!("{place}: {message}"),
         CheckError::Variable(name, message) => anyhow::anyhow!("{name}: {message}"),
@@ -147,7 +150,9 @@ fn variable<R, T: TryFrom<R, Error: ToString>>(
     value: Option<R>,
 ) -> Result<Option<T>, CheckError> {
     value
-        .map(|value| T::try_from(value).map_err(|error| CheckError::Variable(name, error.to_string())))
+        .map(|value| {
+            T::try_from(value).map_err(|error| CheckError::Variable(name, error.to_string()))
+        })
         .transpose()
 }
 
@@ -158,7 +163,10 @@ fn check(raw: ConfigFile, environment: Environment) -> Result<Config, CheckError
             text.trim().parse::<i64>().map_err(|_| {
                 CheckError::Variable(
                     "NIXFLEET_INTERVAL",
-                    format!("\"{}\" is no number; write seconds, for example 30", text.escape_debug()),
+                    format!(
+                        "\"{}\" is no number; write seconds, for example 30",
+                        text.escape_debug()
+                    ),
                 )
             })
         })
@@ -194,7 +202,9 @@ fn check(raw: ConfigFile, environment: Environment) -> Result<Config, CheckError
     for (key, text) in [("url", &repo_url), ("branch", &raw.repo.branch)] {
         // git would take it for an option.
         if text.as_deref().is_some_and(|text| text.starts_with('-')) {
-            return Err(CheckError::Key(format!("`repo.{key}` begins with `-`; write it without")));
+            return Err(CheckError::Key(format!(
+                "`repo.{key}` begins with `-`; write it without"
+            )));
         }
     }
     if let Some(dir) = repo_dir.as_ref().filter(|dir| !dir.is_absolute()) {
@@ -209,7 +219,11 @@ fn check(raw: ConfigFile, environment: Environment) -> Result<Config, CheckError
             raw.commands.len()
         )));
     }
-    if let Some(name) = raw.commands.keys().find(|name| crate::agent::commands::is_built_in(name)) {
+    if let Some(name) = raw
+        .commands
+        .keys()
+        .find(|name| crate::agent::commands::is_built_in(name))
+    {
         return Err(CheckError::Key(format!(
             "`commands.{name}` has the name of a built-in command; choose another name"
         )));
@@ -219,13 +233,23 @@ fn check(raw: ConfigFile, environment: Environment) -> Result<Config, CheckError
         token,
         ca_file: raw.ca_file,
         hostname: hostname.or(raw.hostname),
-        interval: Duration::from_secs(u64::from(interval.or(raw.interval).map_or(30, Interval::get))),
+        interval: Duration::from_secs(u64::from(
+            interval.or(raw.interval).map_or(30, Interval::get),
+        )),
         state_dir: environment.state_dir.or(raw.state_dir),
-        log_level: log_level.or(raw.log_level).map_or_else(|| "info".into(), LogLevel::get),
+        log_level: log_level
+            .or(raw.log_level)
+            .map_or_else(|| "info".into(), LogLevel::get),
         labels: Labels {
-            location: location.or(raw.location).map_or_else(|| "home".into(), Label::get),
-            device_type: device_type.or(raw.device_type).map_or_else(|| "desktop".into(), Label::get),
-            theme_color: theme_color.or(raw.theme_color).map_or_else(String::new, Color::get),
+            location: location
+                .or(raw.location)
+                .map_or_else(|| "home".into(), Label::get),
+            device_type: device_type
+                .or(raw.device_type)
+                .map_or_else(|| "desktop".into(), Label::get),
+            theme_color: theme_color
+                .or(raw.theme_color)
+                .map_or_else(String::new, Color::get),
             nixpkgs_version: nixpkgs_version.map_or_else(String::new, Label::get),
         },
         service_manager: raw.service_manager,
@@ -238,14 +262,21 @@ fn check(raw: ConfigFile, environment: Environment) -> Result<Config, CheckError
         repo: (repo_url.is_some() || repo_dir.is_some()).then(|| Repo {
             url: repo_url,
             dir: repo_dir,
-            branch: environment.branch.or(raw.repo.branch).unwrap_or_else(|| "main".into()),
+            branch: environment
+                .branch
+                .or(raw.repo.branch)
+                .unwrap_or_else(|| "main".into()),
             ssh_key_file: environment.ssh_key.or(raw.repo.ssh_key_file),
         }),
         commands: raw.commands.into_iter().collect(),
         stasysmo_paths: raw.metrics.stasysmo_paths,
         max_attempts: raw.reconnect.max_attempts.map(std::num::NonZeroU32::get),
         tests_dir: raw.tests.dir,
-        stop_grace: Duration::from_secs(u64::from(raw.stop.grace.map_or(10, crate::agent::config_file::Seconds::get))),
+        stop_grace: Duration::from_secs(u64::from(
+            raw.stop
+                .grace
+                .map_or(10, crate::agent::config_file::Seconds::get),
+        )),
     })
 }
 

@@ -219,7 +219,11 @@ impl TryFrom<String> for Url {
         let rest = rest.trim_end_matches('/');
         let rest = rest.strip_suffix("/ws").unwrap_or(rest);
         let authority = rest.split('/').next().unwrap_or_default();
-        if authority.is_empty() || rest.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '@')) {
+        if authority.is_empty()
+            || rest.contains(|c: char| {
+                c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '@')
+            })
+        {
             return Err(format!(
                 "`url` = \"{}\" is no address of a dashboard; write wss://HOST or ws://HOST:PORT, without user, query or fragment",
                 shown(&text)
@@ -246,7 +250,9 @@ impl TryFrom<i64> for Seconds {
     fn try_from(value: i64) -> Result<Self, String> {
         match u32::try_from(value) {
             Ok(seconds @ 1..=604_800) => Ok(Self(seconds)),
-            _ => Err(format!("{value} is not possible here; write seconds, 1 to 604800")),
+            _ => Err(format!(
+                "{value} is not possible here; write seconds, 1 to 604800"
+            )),
         }
     }
 }
@@ -298,8 +304,11 @@ impl TryFrom<String> for Color {
 impl TryFrom<Vec<String>> for Argv {
     type Error = String;
     fn try_from(argv: Vec<String>) -> Result<Self, String> {
-        if argv.first().is_none_or(String::is_empty) || argv.iter().any(|part| part.contains('\0')) {
-            return Err("`argv` names no program; write argv = [\"/path/to/program\", \"argument\"]".into());
+        if argv.first().is_none_or(String::is_empty) || argv.iter().any(|part| part.contains('\0'))
+        {
+            return Err(
+                "`argv` names no program; write argv = [\"/path/to/program\", \"argument\"]".into(),
+            );
         }
         Ok(Self(argv))
     }
@@ -325,20 +334,40 @@ mod tests {
 
     #[test]
     fn errors_name_line_key_and_fix() {
-        check("\ninterval = 0", 2, "`interval` = 0 is not possible; write the seconds");
+        check(
+            "\ninterval = 0",
+            2,
+            "`interval` = 0 is not possible; write the seconds",
+        );
         check("interval = 4000", 1, "1 to 3600");
-        check("\n\nurl = \"dash.lan\"", 3, "`url` = \"dash.lan\" has no scheme; write wss://HOST");
+        check(
+            "\n\nurl = \"dash.lan\"",
+            3,
+            "`url` = \"dash.lan\" has no scheme; write wss://HOST",
+        );
         check("url = \"ws://\"", 1, "is no address of a dashboard");
         check("url = \"wss://user@dash\"", 1, "without user");
         check("hostname = \"<b>\"", 1, "host name `<b>` has a character");
-        check("log_level = \"loud\"", 1, "write error, warn, info, debug, trace");
+        check(
+            "log_level = \"loud\"",
+            1,
+            "write error, warn, info, debug, trace",
+        );
         check("theme_color = \"red\"", 1, "write #rrggbb");
         check("intervall = 3", 1, "did you mean `interval`?");
         check("[rebuild]\ntool = \"nixos\"", 2, "nixos-rebuild");
         check("[rebuild]\nflakes = \"x\"", 2, "did you mean `flake`?");
         check("[commands.hello]\nargv = []", 2, "names no program");
-        check("[commands.Hello]\nargv = [\"a\"]", 1, "command name `Hello` is not valid");
-        check("[commands.hello]\ndescription = \"no argv\"", 1, "missing field `argv`");
+        check(
+            "[commands.Hello]\nargv = [\"a\"]",
+            1,
+            "command name `Hello` is not valid",
+        );
+        check(
+            "[commands.hello]\ndescription = \"no argv\"",
+            1,
+            "missing field `argv`",
+        );
         check("[reconnect]\nmax_attempts = 0", 2, "nonzero");
         check("[stop]\ngrace = -1", 2, "write seconds");
         check("[local_api]\nlisten = \"x\"", 1, "unknown key `local_api`");

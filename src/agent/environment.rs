@@ -9,7 +9,10 @@ pub const TOKEN: &str = "NIXFLEET_TOKEN";
 
 /// The variables that are read, with what each means. A set variable overrides the file's key.
 pub const VARIABLES: [(&str, &str); 16] = [
-    ("NIXFLEET_CONFIG", "the configuration file, unless --config names one"),
+    (
+        "NIXFLEET_CONFIG",
+        "the configuration file, unless --config names one",
+    ),
     ("NIXFLEET_URL", "url"),
     (TOKEN, "the token itself; for ad-hoc use, a file is better"),
     ("NIXFLEET_TOKEN_FILE", "token_file"),
@@ -20,7 +23,10 @@ pub const VARIABLES: [(&str, &str); 16] = [
     ("NIXFLEET_INTERVAL", "interval"),
     ("NIXFLEET_LOG_LEVEL", "log_level"),
     ("NIXFLEET_HOSTNAME", "hostname"),
-    ("NIXFLEET_NIXPKGS_VERSION", "what to report where the system does not say"),
+    (
+        "NIXFLEET_NIXPKGS_VERSION",
+        "what to report where the system does not say",
+    ),
     ("NIXFLEET_THEME_COLOR", "theme_color"),
     ("NIXFLEET_LOCATION", "location"),
     ("NIXFLEET_DEVICE_TYPE", "device_type"),

@@ -33,7 +33,9 @@ pub fn generation(root: &Path) -> Generation {
     let revision = first_line(&system.join("configuration-revision"));
     let store_path = || {
         let target = std::fs::read_link(&system).ok()?;
-        target.file_name().map(|name| short(&name.to_string_lossy()))
+        target
+            .file_name()
+            .map(|name| short(&name.to_string_lossy()))
     };
     Generation {
         generation: revision.or_else(store_path).unwrap_or_default(),
@@ -59,7 +61,9 @@ pub fn host(root: &Path) -> Host {
     };
     Host {
         host_type: if nixos { "nixos" } else { "linux" }.into(),
-        os_version: value("PRETTY_NAME").or_else(|| value("VERSION_ID")).unwrap_or_default(),
+        os_version: value("PRETTY_NAME")
+            .or_else(|| value("VERSION_ID"))
+            .unwrap_or_default(),
     }
 }
 
@@ -85,13 +89,20 @@ pub fn hostname() -> anyhow::Result<HostName> {
 fn first_line(path: &Path) -> Option<String> {
     use std::io::Read as _;
     let mut text = String::new();
-    std::fs::File::open(path).ok()?.take(4096).read_to_string(&mut text).ok()?;
+    std::fs::File::open(path)
+        .ok()?
+        .take(4096)
+        .read_to_string(&mut text)
+        .ok()?;
     let line = text.lines().next()?.trim();
     (!line.is_empty()).then(|| short(line))
 }
 
 fn short(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_FACT).collect()
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(MAX_FACT)
+        .collect()
 }
 
 /// What a program of macOS answers; its arguments are separated by blanks.
@@ -120,14 +131,21 @@ mod tests {
         for dir in [&system, &path("etc"), &path("run")] {
             std::fs::create_dir_all(dir).unwrap();
         }
-        std::fs::write(path("etc/os-release"), "NAME=NixOS\nPRETTY_NAME=\"NixOS 25.11 (Xantusia)\"\n").unwrap();
+        std::fs::write(
+            path("etc/os-release"),
+            "NAME=NixOS\nPRETTY_NAME=\"NixOS 25.11 (Xantusia)\"\n",
+        )
+        .unwrap();
         assert_eq!(host(root.path()).host_type, "linux");
         std::fs::write(path("etc/NIXOS"), "").unwrap();
         std::os::unix::fs::symlink(&system, path("run/current-system")).unwrap();
         std::fs::write(system.join("nixos-version"), "25.11.20260101.abcdef\n").unwrap();
         assert_eq!(
             host(root.path()),
-            Host { host_type: "nixos".into(), os_version: "NixOS 25.11 (Xantusia)".into() }
+            Host {
+                host_type: "nixos".into(),
+                os_version: "NixOS 25.11 (Xantusia)".into()
+            }
         );
         assert_eq!(
             generation(root.path()),

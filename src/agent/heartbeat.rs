@@ -23,8 +23,16 @@ pub struct Cells {
 
 impl Cells {
     /// Reads no cell yet.
-    pub fn new(identity: &Identity, sample: watch::Receiver<Sample>, current: watch::Receiver<Option<Current>>) -> Self {
-        Self { sample, current, nixpkgs_version: identity.labels.nixpkgs_version.clone() }
+    pub fn new(
+        identity: &Identity,
+        sample: watch::Receiver<Sample>,
+        current: watch::Receiver<Option<Current>>,
+    ) -> Self {
+        Self {
+            sample,
+            current,
+            nixpkgs_version: identity.labels.nixpkgs_version.clone(),
+        }
     }
 
     /// The heartbeat of this moment.
@@ -60,7 +68,9 @@ pub async fn beat(cells: Cells, interval: Duration, queue: mpsc::Sender<ToDashbo
         n += 1;
         match queue.try_send(ToDashboard::Heartbeat(Box::new(cells.heartbeat(n)))) {
             Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => tracing::warn!("heartbeat {n} skipped: the connection does not move"),
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                tracing::warn!("heartbeat {n} skipped: the connection does not move")
+            }
             Err(mpsc::error::TrySendError::Closed(_)) => return,
         }
     }
@@ -73,7 +83,14 @@ mod tests {
     fn cells() -> (Cells, watch::Sender<Option<Current>>) {
         let (_, sample) = watch::channel(Sample::take(&[], std::path::Path::new("/nowhere")));
         let (current, receiver) = watch::channel(None);
-        (Cells { sample, current: receiver, nixpkgs_version: "24.11".into() }, current)
+        (
+            Cells {
+                sample,
+                current: receiver,
+                nixpkgs_version: "24.11".into(),
+            },
+            current,
+        )
     }
 
     #[tokio::test(start_paused = true)]
@@ -92,22 +109,31 @@ mod tests {
         assert_eq!(started.elapsed(), Duration::ZERO);
         take(received.recv().await);
         assert_eq!(started.elapsed(), Duration::from_secs(1));
-        // Nobody reads for 10 s: two beats wait, eight are skipped.
-        tokio::time::sleep(Duration::from_secs(10)).await;
+        // Nobody reads for 9.5 s: two beats wait, seven are skipped.
+        tokio::time::sleep(Duration::from_millis(9500)).await;
         take(received.recv().await);
         take(received.recv().await);
         take(received.recv().await);
-        assert_eq!(numbers, [1, 2, 3, 4, 13]);
+        assert_eq!(numbers, [1, 2, 3, 4, 12]);
     }
 
     #[tokio::test]
     async fn a_heartbeat_reads_what_is_in_the_cells() {
         let (cells, current) = cells();
         let heartbeat = cells.heartbeat(3);
-        assert_eq!((heartbeat.n, heartbeat.pending_command.as_deref()), (3, None));
-        assert_eq!((heartbeat.nixpkgs_version.as_str(), heartbeat.metrics), ("24.11", None));
+        assert_eq!(
+            (heartbeat.n, heartbeat.pending_command.as_deref()),
+            (3, None)
+        );
+        assert_eq!(
+            (heartbeat.nixpkgs_version.as_str(), heartbeat.metrics),
+            ("24.11", None)
+        );
         current.send_replace(Some(Current::for_test("switch", 42)));
         let heartbeat = cells.heartbeat(4);
-        assert_eq!((heartbeat.pending_command.as_deref(), heartbeat.command_pid), (Some("switch"), Some(42)));
+        assert_eq!(
+            (heartbeat.pending_command.as_deref(), heartbeat.command_pid),
+            (Some("switch"), Some(42))
+        );
     }
 }

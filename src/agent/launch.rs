@@ -31,7 +31,8 @@ impl SelfCommand {
     /// The system does not say where the running program is.
     pub fn of_process(leading_args: &[&str]) -> anyhow::Result<Self> {
         Ok(Self {
-            program: std::env::current_exe().context("cannot find the running program's own path")?,
+            program: std::env::current_exe()
+                .context("cannot find the running program's own path")?,
             leading_args: leading_args.iter().map(|arg| (*arg).to_owned()).collect(),
         })
     }
@@ -65,7 +66,12 @@ impl SelfCommand {
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
-            .with_context(|| format!("{}: the supervisor cannot be started", self.program.display()))
+            .with_context(|| {
+                format!(
+                    "{}: the supervisor cannot be started",
+                    self.program.display()
+                )
+            })
     }
 }
 
@@ -74,5 +80,10 @@ pub fn last_words(run_dir: &Path) -> Option<String> {
     let text = std::fs::read(run_dir.join(SUPERVISOR_LOG)).ok()?;
     let text = String::from_utf8_lossy(&text);
     let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
-    Some(line.chars().filter(|c| !c.is_control()).take(MAX_LAST_WORDS).collect())
+    Some(
+        line.chars()
+            .filter(|c| !c.is_control())
+            .take(MAX_LAST_WORDS)
+            .collect(),
+    )
 }

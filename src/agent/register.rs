@@ -23,7 +23,9 @@ pub fn message(identity: &Identity, sample: &Sample, runs: Vec<KnownRun>) -> Reg
         theme_color: identity.labels.theme_color.clone(),
         location: identity.labels.location.clone(),
         device_type: identity.labels.device_type.clone(),
-        repo_url: repo.and_then(|repo| repo.url.as_deref()).map_or_else(String::new, without_password),
+        repo_url: repo
+            .and_then(|repo| repo.url.as_deref())
+            .map_or_else(String::new, without_password),
         repo_dir: repo
             .and_then(|repo| repo.dir.as_ref())
             .map_or_else(String::new, |dir| dir.display().to_string()),
@@ -37,8 +39,12 @@ pub fn message(identity: &Identity, sample: &Sample, runs: Vec<KnownRun>) -> Reg
 fn without_password(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => {
-            let (authority, path) = rest.split_once('/').map_or((rest, None), |(a, p)| (a, Some(p)));
-            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            let (authority, path) = rest
+                .split_once('/')
+                .map_or((rest, None), |(a, p)| (a, Some(p)));
+            let host = authority
+                .rsplit_once('@')
+                .map_or(authority, |(_, host)| host);
             match path {
                 Some(path) => format!("{scheme}://{host}/{path}"),
                 None => format!("{scheme}://{host}"),
@@ -55,7 +61,10 @@ mod tests {
     #[test]
     fn no_password_is_reported() {
         for (url, expected) in [
-            ("https://user:t0ken@git.lan/cfg.git", "https://git.lan/cfg.git"),
+            (
+                "https://user:t0ken@git.lan/cfg.git",
+                "https://git.lan/cfg.git",
+            ),
             ("https://git.lan/a@b", "https://git.lan/a@b"),
             ("git@git.lan:cfg.git", "git@git.lan:cfg.git"),
             ("ssh://git@git.lan", "ssh://git.lan"),

@@ -140,7 +140,10 @@ impl Runs {
 
     fn changed(&self) {
         let entries = self.lock();
-        let current = entries.iter().find(|entry| !entry.is_over()).map(Entry::current);
+        let current = entries
+            .iter()
+            .find(|entry| !entry.is_over())
+            .map(Entry::current);
         drop(entries);
         self.ended
             .lock()
@@ -198,14 +201,20 @@ impl Runs {
             current_pid: None,
         };
         if let Some(busy) = entries.iter().find(|entry| !entry.is_over()) {
-            let reason = format!("`{}` is running; wait for its end or stop it first", busy.command);
+            let reason = format!(
+                "`{}` is running; wait for its end or stop it first",
+                busy.command
+            );
             return Err(CommandRejected {
                 current_command: Some(busy.command.to_string()),
                 current_pid: busy.dir.pid().map(i64::from),
                 ..rejected(reason)
             });
         }
-        let command = self.commands.with_args(&request.command, &request.args).map_err(rejected)?;
+        let command = self
+            .commands
+            .with_args(&request.command, &request.args)
+            .map_err(rejected)?;
         let supervisor_request = SupervisorRequest {
             run: request.run,
             command: command.name.clone(),
@@ -229,7 +238,12 @@ impl Runs {
                 return Err(rejected(format!("{error:#}")));
             }
         };
-        tracing::info!("run {}: {} for {:?}", request.run, command.name, supervisor_request.requested_by);
+        tracing::info!(
+            "run {}: {} for {:?}",
+            request.run,
+            command.name,
+            supervisor_request.requested_by
+        );
         entries.push(Entry::new(request.run, command.name, dir, Some(child)));
         drop(entries);
         self.changed();
@@ -239,11 +253,20 @@ impl Runs {
     /// Passes an operator's stop on to the run's supervisor.
     pub fn stop(&self, stop: &RunStop) {
         let entries = self.lock();
-        let dir = entries.iter().find(|entry| entry.id == stop.run && !entry.is_over()).map(|entry| entry.dir.clone());
+        let dir = entries
+            .iter()
+            .find(|entry| entry.id == stop.run && !entry.is_over())
+            .map(|entry| entry.dir.clone());
         drop(entries);
         match dir.map(|dir| dir.request_stop(&operator(&stop.requested_by), stop.force)) {
-            Some(Ok(true)) => tracing::info!("run {}: stop asked for by {:?}", stop.run, operator(&stop.requested_by)),
-            Some(Ok(false)) | None => tracing::info!("run {}: nothing to stop, it is over", stop.run),
+            Some(Ok(true)) => tracing::info!(
+                "run {}: stop asked for by {:?}",
+                stop.run,
+                operator(&stop.requested_by)
+            ),
+            Some(Ok(false)) | None => {
+                tracing::info!("run {}: nothing to stop, it is over", stop.run)
+            }
             Some(Err(error)) => tracing::error!("run {}: cannot be stopped: {error:#}", stop.run),
         }
     }
@@ -259,7 +282,10 @@ impl Runs {
         };
         let mut entry = entries.swap_remove(index);
         drop(entries);
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner).extend(entry.child.take());
+        self.ended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(entry.child.take());
         if let Err(error) = entry.dir.remove() {
             tracing::warn!("{error:#}");
         }
@@ -319,7 +345,10 @@ impl Current {
 
 /// An operator's name as it is written down: short, and without control characters.
 fn operator(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(MAX_OPERATOR).collect()
+    name.chars()
+        .filter(|c| !c.is_control())
+        .take(MAX_OPERATOR)
+        .collect()
 }
 
 #[cfg(test)]

@@ -53,7 +53,10 @@ pub async fn ship(
     let mut shipments: Vec<Shipment> = Vec::new();
     renew(&mut shipments, runs.kept(), &resume);
     loop {
-        let next = shipments.iter().position(|shipment| shipment.more).filter(|_| window.room() > 0);
+        let next = shipments
+            .iter()
+            .position(|shipment| shipment.more)
+            .filter(|_| window.room() > 0);
         tokio::select! {
             biased;
             ack = acks.recv() => match ack {
@@ -83,8 +86,14 @@ pub async fn ship(
 fn renew(shipments: &mut Vec<Shipment>, kept: Vec<Kept>, resume: &HashMap<RunId, Seq>) {
     shipments.retain(|shipment| kept.iter().any(|kept| kept.run == shipment.run));
     for kept in kept {
-        if let Some(shipment) = shipments.iter_mut().find(|shipment| shipment.run == kept.run) {
-            let position = shipment.reader.as_ref().map_or(shipment.acknowledged, JournalReader::position);
+        if let Some(shipment) = shipments
+            .iter_mut()
+            .find(|shipment| shipment.run == kept.run)
+        {
+            let position = shipment
+                .reader
+                .as_ref()
+                .map_or(shipment.acknowledged, JournalReader::position);
             shipment.end = kept.end;
             shipment.more = kept.end.is_none_or(|end| position < end);
         } else {
@@ -103,10 +112,17 @@ fn renew(shipments: &mut Vec<Shipment>, kept: Vec<Kept>, resume: &HashMap<RunId,
 
 fn acknowledge(runs: &Runs, shipments: &mut [Shipment], window: &mut Window, ack: RunAck) {
     window.acknowledged(ack.run, ack.seq);
-    if let Some(shipment) = shipments.iter_mut().find(|shipment| shipment.run == ack.run) {
+    if let Some(shipment) = shipments
+        .iter_mut()
+        .find(|shipment| shipment.run == ack.run)
+    {
         shipment.acknowledged = ack.seq;
         if ack.rewind {
-            tracing::info!("run {}: the dashboard asks for what comes after record {}", ack.run, ack.seq);
+            tracing::info!(
+                "run {}: the dashboard asks for what comes after record {}",
+                ack.run,
+                ack.seq
+            );
             window.forget(ack.run);
             shipment.reader = None;
             shipment.more = true;
@@ -133,7 +149,9 @@ impl Shipment {
         let (reader, frame) = match read.await {
             Ok(Ok(read)) => read,
             Ok(Err(JournalError::NoSuchRecord { last, .. })) => {
-                tracing::warn!("run {run}: the dashboard has record {after}, but the journal ends with {last}");
+                tracing::warn!(
+                    "run {run}: the dashboard has record {after}, but the journal ends with {last}"
+                );
                 self.acknowledged = last;
                 return None;
             }

@@ -38,7 +38,9 @@ pub fn check_config(path: &Path) -> ExitCode {
 /// The configuration, the state directory or the token cannot be used; the attempts are used up.
 pub fn run(file: Option<&Path>, once: bool, self_command: SelfCommand) -> anyhow::Result<()> {
     let environment = Environment::of_process();
-    let file = file.map(Path::to_owned).or_else(|| environment.config.clone());
+    let file = file
+        .map(Path::to_owned)
+        .or_else(|| environment.config.clone());
     let config = config::load(file.as_deref(), environment)?;
     logging::start(&config.log_level)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -66,8 +68,17 @@ async fn serve(config: Config, once: bool, self_command: SelfCommand) -> anyhow:
     let tasks = TaskTracker::new();
     let token = shutdown::on_signals(&tasks)?;
     let commands = Commands::find(&config, &self_command, &state_dir);
-    let runs = Runs::open(&state_dir, self_command, commands.clone(), config.stop_grace.as_secs(), token.clone())?;
-    let paths = config.stasysmo_paths.clone().unwrap_or_else(stasysmo::default_paths);
+    let runs = Runs::open(
+        &state_dir,
+        self_command,
+        commands.clone(),
+        config.stop_grace.as_secs(),
+        token.clone(),
+    )?;
+    let paths = config
+        .stasysmo_paths
+        .clone()
+        .unwrap_or_else(stasysmo::default_paths);
     let uplink = Uplink {
         identity: Identity {
             url: config.url,

@@ -28,7 +28,10 @@ pub fn default_paths() -> Vec<PathBuf> {
             .chain([PathBuf::from("/tmp/stasysmo")])
             .collect()
     } else {
-        vec![PathBuf::from("/run/stasysmo"), PathBuf::from("/dev/shm/stasysmo")]
+        vec![
+            PathBuf::from("/run/stasysmo"),
+            PathBuf::from("/dev/shm/stasysmo"),
+        ]
     }
 }
 
@@ -99,7 +102,10 @@ fn newest_change(dir: &Path) -> Option<u64> {
 
 fn number(text: &str, max: f64) -> Option<f64> {
     // Rust also reads "inf", "nan" and "1e3"; StaSysMo writes digits and a dot.
-    if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+    if !text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.')
+    {
         return None;
     }
     text.parse().ok().filter(|value| *value <= max)
@@ -130,7 +136,11 @@ mod tests {
     #[track_caller]
     fn check_snapshot(text: &str, expected: Option<(f64, f64)>) {
         let metrics = parse_snapshot(text, NOW);
-        assert_eq!(metrics.map(|metrics| (metrics.cpu, metrics.load)), expected, "{text}");
+        assert_eq!(
+            metrics.map(|metrics| (metrics.cpu, metrics.load)),
+            expected,
+            "{text}"
+        );
     }
 
     #[test]
@@ -155,7 +165,12 @@ mod tests {
     }
 
     fn files(dir: &Path, timestamp: Option<u64>) {
-        for (name, value) in [("cpu", "12.5\n"), ("ram", "40\n"), ("swap", "0\n"), ("load", "1.24\n")] {
+        for (name, value) in [
+            ("cpu", "12.5\n"),
+            ("ram", "40\n"),
+            ("swap", "0\n"),
+            ("load", "1.24\n"),
+        ] {
             std::fs::write(dir.join(name), value).unwrap();
         }
         if let Some(at) = timestamp {
@@ -167,12 +182,21 @@ mod tests {
     fn single_files_are_fresh_for_30_seconds() {
         let dir = tempfile::tempdir().unwrap();
         let paths = [dir.path().to_owned()];
-        for (at, fresh) in [(NOW, true), (NOW - 29, true), (NOW - 30, false), (NOW + 4, true), (NOW + 60, false)] {
+        for (at, fresh) in [
+            (NOW, true),
+            (NOW - 29, true),
+            (NOW - 30, false),
+            (NOW + 4, true),
+            (NOW + 60, false),
+        ] {
             files(dir.path(), Some(at));
             assert_eq!(read(&paths, NOW * 1000).is_some(), fresh, "{at}");
         }
         std::fs::remove_file(dir.path().join("timestamp")).unwrap();
-        assert!(read(&paths, crate::base::clock::now()).is_some(), "the newest change decides");
+        assert!(
+            read(&paths, crate::base::clock::now()).is_some(),
+            "the newest change decides"
+        );
         assert!(read(&paths, crate::base::clock::now() + 60_000).is_none());
     }
 
@@ -183,9 +207,17 @@ mod tests {
         let paths = [old.path().to_owned(), new.path().to_owned()];
         let cpu = || read(&paths, NOW * 1000).map(|metrics| metrics.cpu);
         assert_eq!(cpu(), Some(12.5));
-        std::fs::write(new.path().join("snapshot"), format!("v1 {NOW} 77 1 1 0.10 2\n")).unwrap();
+        std::fs::write(
+            new.path().join("snapshot"),
+            format!("v1 {NOW} 77 1 1 0.10 2\n"),
+        )
+        .unwrap();
         assert_eq!(cpu(), Some(77.0));
-        std::fs::write(new.path().join("snapshot"), format!("v1 {} 77 1 1 0.10 2\n", NOW - 60)).unwrap();
+        std::fs::write(
+            new.path().join("snapshot"),
+            format!("v1 {} 77 1 1 0.10 2\n", NOW - 60),
+        )
+        .unwrap();
         assert_eq!(cpu(), Some(12.5));
     }
 
@@ -201,7 +233,10 @@ mod tests {
         assert!(read(&paths, NOW * 1000).is_none(), "a symlink");
         std::fs::remove_file(&cpu).unwrap();
         nix::unistd::mkfifo(&cpu, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        assert!(read(&paths, NOW * 1000).is_none(), "a FIFO that nobody writes");
+        assert!(
+            read(&paths, NOW * 1000).is_none(),
+            "a FIFO that nobody writes"
+        );
         std::fs::remove_file(&cpu).unwrap();
         std::fs::write(&cpu, "1".repeat(MAX_VALUE + 1)).unwrap();
         assert!(read(&paths, NOW * 1000).is_none(), "too long");

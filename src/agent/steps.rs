@@ -60,7 +60,9 @@ pub fn perform(json: &str) -> ExitCode {
     let steps: Vec<Step> = match serde_json::from_str(json) {
         Ok(steps) => steps,
         Err(error) => {
-            eprintln!("nixfleet-agent steps: not a list of steps: {error}; only the agent itself calls this");
+            eprintln!(
+                "nixfleet-agent steps: not a list of steps: {error}; only the agent itself calls this"
+            );
             return ExitCode::from(2);
         }
     };
@@ -116,7 +118,9 @@ pub(crate) fn succeed(command: &mut Command) -> Result<(), StepError> {
     if status.success() {
         return Ok(());
     }
-    let exit = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    let exit = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal));
     Err(StepError {
         message: None,
         exit: exit.and_then(|exit| u8::try_from(exit).ok()).unwrap_or(1),
@@ -138,8 +142,19 @@ mod tests {
     fn a_program_fails_with_its_own_exit_status() {
         assert!(run(&["true"]).perform().is_ok());
         assert_eq!(run(&["sh", "-c", "exit 4"]).perform().unwrap_err().exit, 4);
-        assert_eq!(run(&["sh", "-c", "kill -TERM $$"]).perform().unwrap_err().exit, 143);
+        assert_eq!(
+            run(&["sh", "-c", "kill -TERM $$"])
+                .perform()
+                .unwrap_err()
+                .exit,
+            143
+        );
         let error = run(&["/nowhere/tool"]).perform().unwrap_err();
-        assert!(error.message.unwrap().starts_with("/nowhere/tool: cannot be started"));
+        assert!(
+            error
+                .message
+                .unwrap()
+                .starts_with("/nowhere/tool: cannot be started")
+        );
     }
 }

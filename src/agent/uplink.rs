@@ -19,6 +19,8 @@ use crate::base::backoff::Backoff;
 
 pub use tls::Tls;
 
+/// With `--once`: how long an open connection may take to acknowledge the heartbeat.
+const ONCE_DEADLINE: Duration = Duration::from_secs(30);
 /// The first delay between attempts, at most.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// No delay is longer.
@@ -73,6 +75,21 @@ pub(crate) enum End {
 }
 
 impl Uplink {
+    async fn serve(&self, socket: dial::Socket, shutdown: &CancellationToken) -> End {
+        let served = session::serve(self, socket, shutdown);
+        if !self.once {
+            return served.await;
+        }
+        tokio::time::timeout(ONCE_DEADLINE, served).await.unwrap_or_else(|_| End::Lost {
+            reason: format!(
+                "{}: connected, but no heartbeat was acknowledged within {} s; earlier dashboards do not acknowledge",
+                self.identity.url,
+                ONCE_DEADLINE.as_secs()
+            ),
+            registered: false,
+        })
+    }
+
     /// Keeps a connection until `shutdown`.
     ///
     /// # Errors
@@ -86,7 +103,7 @@ impl Uplink {
             };
             let reason = match dialled {
                 Err(error) => format!("{error:#}"),
-                Ok(socket) => match session::serve(self, socket, shutdown).await {
+                Ok(socket) => match self.serve(socket, shutdown).await {
                     End::Shutdown | End::Acknowledged => return Ok(()),
                     End::Lost { reason, registered } => {
                         if registered {
@@ -104,7 +121,9 @@ impl Uplink {
                 health.error = Some(reason.clone());
             });
             if let Some(most) = self.max_attempts.filter(|most| backoff.attempts() >= *most) {
-                anyhow::bail!("giving up after {most} failed attempts (reconnect.max_attempts): {reason}");
+                anyhow::bail!(
+                    "giving up after {most} failed attempts (reconnect.max_attempts): {reason}"
+                );
             }
             tracing::warn!("{reason}; trying again in {:.1} s", delay.as_secs_f64());
             tokio::select! {

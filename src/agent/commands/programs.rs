@@ -12,7 +12,11 @@ impl Programs {
     /// `PATH` of this process, then the places where NixOS and nix-darwin keep the system's programs.
     pub fn of_process() -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let system = ["/run/wrappers/bin", "/run/current-system/sw/bin", "/nix/var/nix/profiles/default/bin"];
+        let system = [
+            "/run/wrappers/bin",
+            "/run/current-system/sw/bin",
+            "/nix/var/nix/profiles/default/bin",
+        ];
         Self::of(&path, &system.map(PathBuf::from))
     }
 
@@ -27,12 +31,17 @@ impl Programs {
         if program.contains('/') {
             return executable(Path::new(program)).then(|| program.to_owned());
         }
-        let found = self.0.iter().map(|dir| dir.join(program)).find(|path| executable(path))?;
+        let found = self
+            .0
+            .iter()
+            .map(|dir| dir.join(program))
+            .find(|path| executable(path))?;
         found.into_os_string().into_string().ok()
     }
 }
 
 /// Whether somebody may execute the file.
 pub fn executable(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+    std::fs::metadata(path)
+        .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }

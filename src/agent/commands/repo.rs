@@ -41,7 +41,9 @@ impl Checkout {
 /// For `GIT_SSH_COMMAND`, which git gives to a shell: the path is quoted.
 fn ssh_command(key: &Path) -> String {
     let quoted = key.display().to_string().replace('\'', r"'\''");
-    format!("ssh -i '{quoted}' -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=accept-new")
+    format!(
+        "ssh -i '{quoted}' -o IdentitiesOnly=yes -o BatchMode=yes -o StrictHostKeyChecking=accept-new"
+    )
 }
 
 #[cfg(test)]

@@ -42,7 +42,11 @@ fn the_environment_overrides_the_file() {
 
 #[test]
 fn defaults() {
-    let config = load_text("", &[("NIXFLEET_URL", "ws://a"), ("NIXFLEET_TOKEN", "t0ken")]).unwrap();
+    let config = load_text(
+        "",
+        &[("NIXFLEET_URL", "ws://a"), ("NIXFLEET_TOKEN", "t0ken")],
+    )
+    .unwrap();
     assert_eq!(config.interval, Duration::from_secs(30));
     assert_eq!(config.log_level, "info");
     assert_eq!(config.token.read().unwrap().expose(), "t0ken");
@@ -60,18 +64,46 @@ fn check_error(text: &str, pairs: &[(&str, &str)], part: &str) {
 #[test]
 fn errors_name_key_or_variable_and_fix() {
     check_error("", &[], "`url` is missing; write url = ");
-    check_error("url = \"ws://a\"", &[], "`token_file` is missing; write the agent token into a file");
-    check_error(LEAST, &[("NIXFLEET_INTERVAL", "soon")], "NIXFLEET_INTERVAL: \"soon\" is no number");
-    check_error(LEAST, &[("NIXFLEET_INTERVAL", "0")], "NIXFLEET_INTERVAL: `interval` = 0");
-    check_error(LEAST, &[("NIXFLEET_URL", "dash")], "NIXFLEET_URL: `url` = \"dash\" has no scheme");
-    check_error(LEAST, &[("NIXFLEET_HOSTNAME", "../x")], "NIXFLEET_HOSTNAME: host name");
+    check_error(
+        "url = \"ws://a\"",
+        &[],
+        "`token_file` is missing; write the agent token into a file",
+    );
+    check_error(
+        LEAST,
+        &[("NIXFLEET_INTERVAL", "soon")],
+        "NIXFLEET_INTERVAL: \"soon\" is no number",
+    );
+    check_error(
+        LEAST,
+        &[("NIXFLEET_INTERVAL", "0")],
+        "NIXFLEET_INTERVAL: `interval` = 0",
+    );
+    check_error(
+        LEAST,
+        &[("NIXFLEET_URL", "dash")],
+        "NIXFLEET_URL: `url` = \"dash\" has no scheme",
+    );
+    check_error(
+        LEAST,
+        &[("NIXFLEET_HOSTNAME", "../x")],
+        "NIXFLEET_HOSTNAME: host name",
+    );
     check_error(
         &format!("{LEAST}[commands.switch]\nargv = [\"x\"]"),
         &[],
         "`commands.switch` has the name of a built-in command",
     );
-    check_error(&format!("{LEAST}[repo]\ndir = \"cfg\""), &[], "write an absolute path");
-    check_error(&format!("{LEAST}[repo]\nurl = \"--upload-pack=x\""), &[], "begins with `-`");
+    check_error(
+        &format!("{LEAST}[repo]\ndir = \"cfg\""),
+        &[],
+        "write an absolute path",
+    );
+    check_error(
+        &format!("{LEAST}[repo]\nurl = \"--upload-pack=x\""),
+        &[],
+        "begins with `-`",
+    );
 }
 
 #[test]
@@ -79,11 +111,24 @@ fn a_file_is_named_in_every_error() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("agent.toml");
     std::fs::write(&path, "\nintervall = 3\n").unwrap();
-    let error = load(Some(&path), Environment::default()).unwrap_err().to_string();
-    assert_eq!(error, format!("{}:2: unknown key `intervall`; did you mean `interval`?", path.display()));
+    let error = load(Some(&path), Environment::default())
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        format!(
+            "{}:2: unknown key `intervall`; did you mean `interval`?",
+            path.display()
+        )
+    );
     std::fs::write(&path, "interval = 3\n").unwrap();
-    let error = load(Some(&path), Environment::default()).unwrap_err().to_string();
-    assert!(error.starts_with(&format!("{}: the key `url` is missing", path.display())), "{error}");
+    let error = load(Some(&path), Environment::default())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with(&format!("{}: the key `url` is missing", path.display())),
+        "{error}"
+    );
 }
 
 #[test]
@@ -91,9 +136,17 @@ fn an_unusable_state_dir_is_one_line_with_advice() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let error = prepare_state_dir(Some(&file.join("state"))).unwrap_err().to_string();
-    assert!(error.contains("cannot be made") && error.contains("NIXFLEET_STATE_DIR"), "{error}");
+    let error = prepare_state_dir(Some(&file.join("state")))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("cannot be made") && error.contains("NIXFLEET_STATE_DIR"),
+        "{error}"
+    );
     let made = prepare_state_dir(Some(&dir.path().join("a/b"))).unwrap();
     use std::os::unix::fs::PermissionsExt as _;
-    assert_eq!(std::fs::metadata(made).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(
+        std::fs::metadata(made).unwrap().permissions().mode() & 0o777,
+        0o700
+    );
 }

@@ -41,7 +41,9 @@ pub async fn watch(runs: Arc<Runs>) {
         let going_on: Vec<(RunId, RunDir, Seq)> = {
             let entries = runs.lock();
             let going_on = entries.iter().filter(|entry| !entry.is_over());
-            going_on.map(|entry| (entry.id, entry.dir.clone(), entry.seen)).collect()
+            going_on
+                .map(|entry| (entry.id, entry.dir.clone(), entry.seen))
+                .collect()
         };
         readers.retain(|id, _| going_on.iter().any(|(run, ..)| run == id));
         if going_on.is_empty() {
@@ -111,7 +113,10 @@ async fn follow(
 }
 
 fn read(reader: &mut JournalReader) -> Result<News, JournalError> {
-    let mut news = News { events: Vec::new(), last: None };
+    let mut news = News {
+        events: Vec::new(),
+        last: None,
+    };
     let Some(batch) = reader.read_batch(AT_ONCE)? else {
         return Ok(news);
     };
@@ -189,8 +194,14 @@ async fn conclude(id: RunId, dir: RunDir, damage: Option<JournalError>) {
         if let Some(words) = launch::last_words(dir.path()) {
             reason = format!("{reason} (its last one: {words})");
         }
-        if let Some(JournalError::Damaged { path, offset, why, .. }) = damage {
-            std::fs::OpenOptions::new().write(true).open(path)?.set_len(offset)?;
+        if let Some(JournalError::Damaged {
+            path, offset, why, ..
+        }) = damage
+        {
+            std::fs::OpenOptions::new()
+                .write(true)
+                .open(path)?
+                .set_len(offset)?;
             reason = format!("{reason}, and its journal was damaged at byte {offset} ({why})");
         }
         reason.push_str("; what it had written before is kept. Was it killed, or the host restarted? Look at the host's state, then run the command again");

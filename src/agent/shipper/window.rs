@@ -73,23 +73,23 @@ impl Window {
     /// All records of `run` up to `seq` are committed.
     pub fn acknowledged(&mut self, run: RunId, seq: Seq) {
         let now = Instant::now();
-        let (mut bytes, mut slow) = (0, false);
+        let (mut bytes, mut slow, mut news) = (0, false, false);
         let punished_until = self.punished_until;
         self.sent.retain(|batch| {
             let done = batch.run == run && batch.last_seq <= seq;
             if done {
                 bytes += batch.bytes;
-                let judged = punished_until.is_some_and(|until| batch.at <= until);
-                slow |= !judged && now - batch.at > SLOW;
+                slow |= now - batch.at > SLOW;
+                news |= punished_until.is_none_or(|until| batch.at >= until);
             }
             !done
         });
         self.in_flight -= bytes;
-        if slow {
+        if !slow {
+            self.limit = (self.limit + bytes).min(MAX_IN_FLIGHT);
+        } else if news {
             self.limit = (self.limit / 2).max(LEAST);
             self.punished_until = Some(now);
-        } else {
-            self.limit = (self.limit + bytes).min(MAX_IN_FLIGHT);
         }
     }
 

@@ -60,7 +60,9 @@ impl Pull {
             .stderr(Stdio::null())
             .output();
         self.dir.join(".git").exists()
-            && origin.is_ok_and(|output| output.status.success() && output.stdout.trim_ascii() == url.as_bytes())
+            && origin.is_ok_and(|output| {
+                output.status.success() && output.stdout.trim_ascii() == url.as_bytes()
+            })
     }
 
     fn clone_anew(&self, url: &str) -> Result<(), StepError> {
@@ -70,7 +72,8 @@ impl Pull {
         match std::fs::read_dir(&self.dir).map(|mut entries| entries.next().is_none()) {
             Ok(true) => {}
             Ok(false) if self.dir.join(".git").exists() => {
-                std::fs::remove_dir_all(&self.dir).map_err(|error| failed("cannot be removed", error))?;
+                std::fs::remove_dir_all(&self.dir)
+                    .map_err(|error| failed("cannot be removed", error))?;
             }
             Ok(false) => {
                 return Err(StepError::new(format!(
@@ -100,11 +103,16 @@ impl Pull {
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(&self.git);
         // The owner may be another user than the agent's; that is the configuration's decision.
-        command.arg("-c").arg(format!("safe.directory={}", self.dir.display()));
+        command
+            .arg("-c")
+            .arg(format!("safe.directory={}", self.dir.display()));
         command.args(["-c", "advice.detachedHead=false"]);
         command.args(args).current_dir(&self.dir);
         // Nobody is there to answer a question.
-        command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_PAGER", "cat").env("SSH_ASKPASS_REQUIRE", "never");
+        command
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_PAGER", "cat")
+            .env("SSH_ASKPASS_REQUIRE", "never");
         if let Some(ssh) = &self.ssh_command {
             command.env("GIT_SSH_COMMAND", ssh);
         }

@@ -21,13 +21,24 @@ pub fn run(dir: &Path) -> Result<(), StepError> {
         let name = script.file_name().unwrap_or_default().to_string_lossy();
         println!("[{}/{}] {name}", index + 1, scripts.len());
         match status(Command::new(script).current_dir(dir)) {
-            Ok(status) if status.success() => println!("[{}/{}] {name}: passed", index + 1, scripts.len()),
+            Ok(status) if status.success() => {
+                println!("[{}/{}] {name}: passed", index + 1, scripts.len())
+            }
             Ok(status) => {
-                println!("[{}/{}] {name}: failed ({status})", index + 1, scripts.len());
+                println!(
+                    "[{}/{}] {name}: failed ({status})",
+                    index + 1,
+                    scripts.len()
+                );
                 failed.push(name.into_owned());
             }
             Err(error) => {
-                println!("[{}/{}] {name}: failed ({})", index + 1, scripts.len(), error.message.unwrap_or_default());
+                println!(
+                    "[{}/{}] {name}: failed ({})",
+                    index + 1,
+                    scripts.len(),
+                    error.message.unwrap_or_default()
+                );
                 failed.push(name.into_owned());
             }
         }
@@ -36,17 +47,27 @@ pub fn run(dir: &Path) -> Result<(), StepError> {
         println!("all {} tests passed", scripts.len());
         return Ok(());
     }
-    Err(StepError::new(format!("{} of {} tests failed: {}", failed.len(), scripts.len(), failed.join(", "))))
+    Err(StepError::new(format!(
+        "{} of {} tests failed: {}",
+        failed.len(),
+        scripts.len(),
+        failed.join(", ")
+    )))
 }
 
 fn list(dir: &Path) -> Result<Vec<PathBuf>, StepError> {
     let unreadable = |error: std::io::Error| {
-        StepError::new(format!("{}: cannot be read: {error}; correct tests.dir", dir.display()))
+        StepError::new(format!(
+            "{}: cannot be read: {error}; correct tests.dir",
+            dir.display()
+        ))
     };
     let mut scripts = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if !hidden && executable(&path) {
             scripts.push(path);
         }
@@ -82,13 +103,21 @@ mod tests {
         script(dir.path(), "03-late", "touch ran; exit 0", 0o755);
         script(dir.path(), "notes", "exit 1", 0o644);
         let error = run(dir.path()).unwrap_err();
-        assert_eq!((error.message.as_deref(), error.exit), (Some("1 of 3 tests failed: 02-bad"), 1));
+        assert_eq!(
+            (error.message.as_deref(), error.exit),
+            (Some("1 of 3 tests failed: 02-bad"), 1)
+        );
         assert!(dir.path().join("ran").exists());
     }
 
     #[test]
     fn a_missing_directory_is_named() {
         let error = run(Path::new("/nowhere/tests")).unwrap_err();
-        assert!(error.message.unwrap().starts_with("/nowhere/tests: cannot be read"));
+        assert!(
+            error
+                .message
+                .unwrap()
+                .starts_with("/nowhere/tests: cannot be read")
+        );
     }
 }

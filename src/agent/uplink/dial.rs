@@ -35,14 +35,19 @@ pub async fn dial(identity: &Identity, tls: &Tls) -> anyhow::Result<Socket> {
     tokio::time::timeout(DIAL_DEADLINE, attempt(identity, tls))
         .await
         .unwrap_or_else(|_| {
-            Err(anyhow!("{url}: no answer within {} s; is the dashboard there?", DIAL_DEADLINE.as_secs()))
+            Err(anyhow!(
+                "{url}: no answer within {} s; is the dashboard there?",
+                DIAL_DEADLINE.as_secs()
+            ))
         })
 }
 
 async fn attempt(identity: &Identity, tls: &Tls) -> anyhow::Result<Socket> {
     let url = &identity.url;
     let request = request(identity)?;
-    let stream = connect(&request).await.with_context(|| format!("{url}: cannot connect"))?;
+    let stream = connect(&request)
+        .await
+        .with_context(|| format!("{url}: cannot connect"))?;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
@@ -52,7 +57,9 @@ async fn attempt(identity: &Identity, tls: &Tls) -> anyhow::Result<Socket> {
     match client_async_tls_with_config(request, stream, Some(config), Some(tls.connector())).await {
         Ok((socket, _)) => Ok(socket),
         Err(Error::Http(response)) => Err(refusal(identity, &response)),
-        Err(error) => Err(anyhow!(error)).with_context(|| format!("{url}: no WebSocket could be opened")),
+        Err(error) => {
+            Err(anyhow!(error)).with_context(|| format!("{url}: no WebSocket could be opened"))
+        }
     }
 }
 
@@ -64,7 +71,10 @@ fn request(identity: &Identity) -> anyhow::Result<Request<()>> {
         .with_context(|| format!("`url` {}: is not an address", identity.url))?;
     let token = identity.token.read()?;
     let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| {
-        anyhow!("the token in {} has characters that no token has", identity.token.place())
+        anyhow!(
+            "the token in {} has characters that no token has",
+            identity.token.place()
+        )
     })?;
     value.set_sensitive(true);
     request.headers_mut().insert(header::AUTHORIZATION, value);
@@ -75,12 +85,23 @@ fn request(identity: &Identity) -> anyhow::Result<Request<()>> {
 async fn connect(request: &Request<()>) -> anyhow::Result<TcpStream> {
     let uri = request.uri();
     let host = uri.host().context("the address has no host")?;
-    let default = if uri.scheme_str() == Some("wss") { 443 } else { 80 };
+    let default = if uri.scheme_str() == Some("wss") {
+        443
+    } else {
+        80
+    };
     let port = uri.port_u16().unwrap_or(default);
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let mut last = None;
-    for address in lookup_host((host, port)).await.with_context(|| format!("the name {host} is not known"))? {
-        let socket = if address.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
+    for address in lookup_host((host, port))
+        .await
+        .with_context(|| format!("the name {host} is not known"))?
+    {
+        let socket = if address.is_ipv6() {
+            TcpSocket::new_v6()
+        } else {
+            TcpSocket::new_v4()
+        }?;
         socket.set_send_buffer_size(SEND_BUFFER)?;
         match socket.connect(address).await {
             Ok(stream) => {
@@ -102,13 +123,20 @@ fn refusal(identity: &Identity, response: &Response<Option<Vec<u8>>>) -> anyhow:
         .filter(|c| !c.is_control())
         .take(MAX_QUOTED)
         .collect();
-    let said = if body.is_empty() { String::new() } else { format!(" ({body})") };
+    let said = if body.is_empty() {
+        String::new()
+    } else {
+        format!(" ({body})")
+    };
     match status.as_u16() {
         401 | 403 => anyhow!(
             "the dashboard refused the token in {}: {status}{said}; write the token that the dashboard knows there",
             identity.token.place()
         ),
-        404 => anyhow!("{}: {status}{said}; is `url` the dashboard's address?", identity.url),
+        404 => anyhow!(
+            "{}: {status}{said}; is `url` the dashboard's address?",
+            identity.url
+        ),
         _ => anyhow!("{}: {status} instead of a WebSocket{said}", identity.url),
     }
 }

@@ -42,7 +42,11 @@ pub async fn serve(uplink: &Uplink, socket: Socket, shutdown: &CancellationToken
     let (control, control_queue) = mpsc::channel(MAX_CONTROL);
     let (output, output_queue) = mpsc::channel(MAX_OUTPUT);
     let close = CancellationToken::new();
-    let queues = Queues { control: control_queue, output: output_queue, close: close.clone() };
+    let queues = Queues {
+        control: control_queue,
+        output: output_queue,
+        close: close.clone(),
+    };
     let mut session = Session {
         uplink,
         tasks: JoinSet::new(),
@@ -67,7 +71,11 @@ pub async fn serve(uplink: &Uplink, socket: Socket, shutdown: &CancellationToken
 }
 
 impl Session<'_> {
-    async fn listen(&mut self, stream: &mut SplitStream<Socket>, shutdown: &CancellationToken) -> End {
+    async fn listen(
+        &mut self,
+        stream: &mut SplitStream<Socket>,
+        shutdown: &CancellationToken,
+    ) -> End {
         let identity = &self.uplink.identity;
         let message = {
             let sample = self.uplink.sample.borrow();
@@ -90,9 +98,16 @@ impl Session<'_> {
                 received = timeout(READ_DEADLINE, stream.next()) => received,
             };
             let message = match received {
-                Err(_) => return self.lost(format!("the dashboard said nothing for {} s", READ_DEADLINE.as_secs())),
+                Err(_) => {
+                    return self.lost(format!(
+                        "the dashboard said nothing for {} s",
+                        READ_DEADLINE.as_secs()
+                    ));
+                }
                 Ok(None) => return self.lost("the dashboard closed the connection".into()),
-                Ok(Some(Err(error))) => return self.lost(format!("the connection failed: {error}")),
+                Ok(Some(Err(error))) => {
+                    return self.lost(format!("the connection failed: {error}"));
+                }
                 Ok(Some(Ok(message))) => message,
             };
             match message {
@@ -103,12 +118,15 @@ impl Session<'_> {
                 },
                 Message::Close(frame) => {
                     let said = frame.map_or_else(String::new, |frame| {
-                        let reason: String = frame.reason.chars().filter(|c| !c.is_control()).collect();
+                        let reason: String =
+                            frame.reason.chars().filter(|c| !c.is_control()).collect();
                         format!(" with {} {reason}", u16::from(frame.code))
                     });
                     return self.lost(format!("the dashboard closed the connection{said}"));
                 }
-                Message::Binary(_) => tracing::warn!("ignored: a binary message; the dashboard sends none"),
+                Message::Binary(_) => {
+                    tracing::warn!("ignored: a binary message; the dashboard sends none")
+                }
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
             }
         }
@@ -119,7 +137,11 @@ impl Session<'_> {
         let message: ToAgent = match serde_json::from_str(text) {
             Ok(message) => message,
             Err(error) => {
-                let quoted: String = text.chars().take(MAX_QUOTED).flat_map(char::escape_debug).collect();
+                let quoted: String = text
+                    .chars()
+                    .take(MAX_QUOTED)
+                    .flat_map(char::escape_debug)
+                    .collect();
                 tracing::warn!("ignored: a message that is not understood ({error}): {quoted}");
                 return Ok(false);
             }
@@ -128,20 +150,31 @@ impl Session<'_> {
             ToAgent::Registered(registered) => self.registered(registered),
             ToAgent::HeartbeatAck { n } => {
                 tracing::trace!("heartbeat {n} acknowledged");
-                self.uplink.health.send_modify(|health| health.last_ack = Some(Instant::now()));
+                self.uplink
+                    .health
+                    .send_modify(|health| health.last_ack = Some(Instant::now()));
                 return Ok(self.uplink.once);
             }
-            ToAgent::Run(request) if self.uplink.once => tracing::warn!("ignored: a request to run {} during --once", request.command),
+            ToAgent::Run(request) if self.uplink.once => tracing::warn!(
+                "ignored: a request to run {} during --once",
+                request.command
+            ),
             ToAgent::Run(request) => {
                 if let Err(rejected) = self.uplink.runs.start(&request) {
-                    tracing::warn!("run {}: {} refused: {}", request.run, request.command, rejected.reason);
+                    tracing::warn!(
+                        "run {}: {} refused: {}",
+                        request.run,
+                        request.command,
+                        rejected.reason
+                    );
                     self.say(ToDashboard::CommandRejected(rejected))?;
                 }
             }
             ToAgent::RunStop(stop) => self.uplink.runs.stop(&stop),
             ToAgent::RunAck(ack) => {
                 if let Some(acks) = &self.acks {
-                    acks.try_send(ack).map_err(|_| "too many acknowledgements wait".to_owned())?;
+                    acks.try_send(ack)
+                        .map_err(|_| "too many acknowledgements wait".to_owned())?;
                 }
             }
         }
@@ -155,13 +188,21 @@ impl Session<'_> {
         }
         self.registered = true;
         let uplink = self.uplink;
-        tracing::info!("connected to {} as {}", uplink.identity.url, uplink.identity.hostname);
+        tracing::info!(
+            "connected to {} as {}",
+            uplink.identity.url,
+            uplink.identity.hostname
+        );
         uplink.health.send_modify(|health| {
             health.connected = true;
             health.attempts = 0;
             health.error = None;
         });
-        let cells = heartbeat::Cells::new(&uplink.identity, uplink.sample.clone(), uplink.runs.current());
+        let cells = heartbeat::Cells::new(
+            &uplink.identity,
+            uplink.sample.clone(),
+            uplink.runs.current(),
+        );
         let control = self.control.clone();
         let interval = uplink.identity.interval;
         self.tasks.spawn(async move {
@@ -185,10 +226,15 @@ impl Session<'_> {
     }
 
     fn say(&self, message: ToDashboard) -> Result<(), String> {
-        self.control.try_send(message).map_err(|_| "the connection does not move: too many messages wait".to_owned())
+        self.control
+            .try_send(message)
+            .map_err(|_| "the connection does not move: too many messages wait".to_owned())
     }
 
     fn lost(&self, reason: String) -> End {
-        End::Lost { reason, registered: self.registered }
+        End::Lost {
+            reason,
+            registered: self.registered,
+        }
     }
 }

@@ -28,19 +28,29 @@ impl Tls {
         if !url.starts_with("wss://") {
             return Ok(Self(Connector::Plain));
         }
-        let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let mut roots = rustls::RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        };
         if let Some(path) = ca_file {
             let mut added = 0;
             let certificates = CertificateDer::pem_file_iter(path)
                 .with_context(|| format!("ca_file {}: cannot be read", path.display()))?;
             for certificate in certificates {
-                let certificate = certificate.with_context(|| format!("ca_file {}: is no PEM file", path.display()))?;
-                roots
-                    .add(certificate)
-                    .with_context(|| format!("ca_file {}: has a certificate that cannot be used", path.display()))?;
+                let certificate = certificate
+                    .with_context(|| format!("ca_file {}: is no PEM file", path.display()))?;
+                roots.add(certificate).with_context(|| {
+                    format!(
+                        "ca_file {}: has a certificate that cannot be used",
+                        path.display()
+                    )
+                })?;
                 added += 1;
             }
-            anyhow::ensure!(added > 0, "ca_file {}: has no certificate; write PEM certificates into it", path.display());
+            anyhow::ensure!(
+                added > 0,
+                "ca_file {}: has no certificate; write PEM certificates into it",
+                path.display()
+            );
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = rustls::ClientConfig::builder_with_provider(provider)

@@ -32,7 +32,10 @@ pub struct Queues {
 }
 
 /// Writes until the queues are gone, the socket fails, or it is closed in order. The answer is what went wrong.
-pub async fn write(mut socket: SplitSink<Socket, Message>, mut queues: Queues) -> Result<(), String> {
+pub async fn write(
+    mut socket: SplitSink<Socket, Message>,
+    mut queues: Queues,
+) -> Result<(), String> {
     let mut pings = tokio::time::interval_at(tokio::time::Instant::now() + PING, PING);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -63,6 +66,9 @@ async fn send(socket: &mut SplitSink<Socket, Message>, message: Message) -> Resu
     match timeout(WRITE_DEADLINE, socket.send(message)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(format!("the connection failed: {error}")),
-        Err(_) => Err(format!("the connection has not moved for {} s", WRITE_DEADLINE.as_secs())),
+        Err(_) => Err(format!(
+            "the connection has not moved for {} s",
+            WRITE_DEADLINE.as_secs()
+        )),
     }
 }
