@@ -20,6 +20,7 @@ pub mod runs;
 pub mod shipper;
 pub mod start;
 pub mod stasysmo;
+pub mod state_dir;
 pub mod steps;
 pub mod uplink;
 

@@ -3,6 +3,7 @@
 
 pub mod built_in;
 pub mod programs;
+pub mod rebuild;
 pub mod repo;
 
 use std::path::PathBuf;

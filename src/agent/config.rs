@@ -3,8 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
-
 use crate::agent::config_file::{
     Color, ConfigFile, DeclaredCommand, Interval, Label, LogLevel, MAX_COMMANDS, Tool, Url,
 };
@@ -278,47 +276,6 @@ fn check(raw: ConfigFile, environment: Environment) -> Result<Config, CheckError
                 .map_or(10, crate::agent::config_file::Seconds::get),
         )),
     })
-}
-
-/// The state directory: as configured, else `/var/lib/nixfleet-agent` for root and `$XDG_STATE_HOME/nixfleet-agent` for
-/// others. It is made (0700) and tried out.
-///
-/// # Errors
-/// It cannot be made or written; one line that says what to do.
-pub fn prepare_state_dir(configured: Option<&Path>) -> anyhow::Result<PathBuf> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    let dir = match configured {
-        Some(dir) => std::path::absolute(dir).context("cannot find the current directory")?,
-        None => default_state_dir()?,
-    };
-    let advice = |what: &str, error: std::io::Error| {
-        anyhow::anyhow!(
-            "state directory {}: {what}: {error}; make it writable for this user, or choose another with `state_dir` or NIXFLEET_STATE_DIR",
-            dir.display()
-        )
-    };
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&dir)
-        .map_err(|error| advice("cannot be made", error))?;
-    let probe = dir.join(format!(".probe-{}", std::process::id()));
-    std::fs::write(&probe, b"")
-        .and_then(|()| std::fs::remove_file(&probe))
-        .map_err(|error| advice("cannot be written", error))?;
-    Ok(dir)
-}
-
-fn default_state_dir() -> anyhow::Result<PathBuf> {
-    if nix::unistd::geteuid().is_root() {
-        return Ok(PathBuf::from("/var/lib/nixfleet-agent"));
-    }
-    let base = std::env::var_os("XDG_STATE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state")));
-    base.map(|base| base.join("nixfleet-agent"))
-        .context("no state directory: HOME is not set; write `state_dir` or set NIXFLEET_STATE_DIR")
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ pub async fn beat(cells: Cells, interval: Duration, queue: mpsc::Sender<ToDashbo
         match queue.try_send(ToDashboard::Heartbeat(Box::new(cells.heartbeat(n)))) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(_)) => {
-                tracing::warn!("heartbeat {n} skipped: the connection does not move")
+                tracing::warn!("heartbeat {n} skipped: the connection does not move");
             }
             Err(mpsc::error::TrySendError::Closed(_)) => return,
         }

@@ -4,8 +4,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
 use tokio_util::task::TaskTracker;
 
 use crate::agent::commands::Commands;
@@ -15,11 +13,8 @@ use crate::agent::identity::Identity;
 use crate::agent::launch::SelfCommand;
 use crate::agent::runs::{self, Runs};
 use crate::agent::uplink::{Health, Tls, Uplink};
-use crate::agent::{facts, metrics, stasysmo};
+use crate::agent::{facts, metrics, stasysmo, state_dir};
 use crate::base::{logging, shutdown};
-
-/// The file in the state directory that is locked while an agent uses it.
-const LOCK: &str = "agent.lock";
 
 /// Checks a file as `check-config` does: without the environment's token or state directory being looked at on disk.
 pub fn check_config(path: &Path) -> ExitCode {
@@ -62,9 +57,13 @@ async fn serve(config: Config, once: bool, self_command: SelfCommand) -> anyhow:
     };
     config.token.read()?;
     let tls = Tls::for_url(&config.url, config.ca_file.as_deref())?;
-    let state_dir = config::prepare_state_dir(config.state_dir.as_deref())?;
+    let state_dir = state_dir::prepare(config.state_dir.as_deref())?;
     // Once is only a look: it may happen beside the agent that runs here.
-    let _lock = if once { None } else { Some(lock(&state_dir)?) };
+    let _lock = if once {
+        None
+    } else {
+        Some(state_dir::lock(&state_dir)?)
+    };
     let tasks = TaskTracker::new();
     let token = shutdown::on_signals(&tasks)?;
     let commands = Commands::find(&config, &self_command, &state_dir);
@@ -111,22 +110,4 @@ async fn serve(config: Config, once: bool, self_command: SelfCommand) -> anyhow:
     tasks.close();
     tasks.wait().await;
     ended
-}
-
-/// Two agents with one state directory would ship the same runs twice.
-fn lock(state_dir: &Path) -> anyhow::Result<Flock<std::fs::File>> {
-    let path = state_dir.join(LOCK);
-    let file = std::fs::File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .with_context(|| format!("{}: cannot be written", path.display()))?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| match error {
-        Errno::EWOULDBLOCK => anyhow::anyhow!(
-            "state directory {}: another agent uses it; stop that one, or choose another with `state_dir` or NIXFLEET_STATE_DIR",
-            state_dir.display()
-        ),
-        error => anyhow::anyhow!("{}: cannot be locked: {error}", path.display()),
-    })
 }

@@ -130,23 +130,3 @@ fn a_file_is_named_in_every_error() {
         "{error}"
     );
 }
-
-#[test]
-fn an_unusable_state_dir_is_one_line_with_advice() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("file");
-    std::fs::write(&file, "").unwrap();
-    let error = prepare_state_dir(Some(&file.join("state")))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("cannot be made") && error.contains("NIXFLEET_STATE_DIR"),
-        "{error}"
-    );
-    let made = prepare_state_dir(Some(&dir.path().join("a/b"))).unwrap();
-    use std::os::unix::fs::PermissionsExt as _;
-    assert_eq!(
-        std::fs::metadata(made).unwrap().permissions().mode() & 0o777,
-        0o700
-    );
-}

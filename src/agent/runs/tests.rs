@@ -5,9 +5,11 @@ use super::*;
 use crate::agent::config;
 use crate::agent::environment::Environment;
 use crate::agent::journal::{JournalWriter, last_event};
+use crate::agent::run_dir::SupervisorRequest;
 use crate::run::event::{Outcome, RunEvent};
 use crate::run::kind::RunKind;
 use crate::run::phase::Phase;
+use crate::wire::to_agent::RunRequest;
 
 /// Longer than anything here takes, the grace of adopted runs included.
 const DEADLINE: Duration = Duration::from_secs(10);

@@ -22,7 +22,7 @@ pub fn run(dir: &Path) -> Result<(), StepError> {
         println!("[{}/{}] {name}", index + 1, scripts.len());
         match status(Command::new(script).current_dir(dir)) {
             Ok(status) if status.success() => {
-                println!("[{}/{}] {name}: passed", index + 1, scripts.len())
+                println!("[{}/{}] {name}: passed", index + 1, scripts.len());
             }
             Ok(status) => {
                 println!(

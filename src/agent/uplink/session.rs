@@ -125,7 +125,7 @@ impl Session<'_> {
                     return self.lost(format!("the dashboard closed the connection{said}"));
                 }
                 Message::Binary(_) => {
-                    tracing::warn!("ignored: a binary message; the dashboard sends none")
+                    tracing::warn!("ignored: a binary message; the dashboard sends none");
                 }
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
             }
