@@ -14,6 +14,8 @@ pub mod identity;
 pub mod journal;
 pub mod launch;
 pub mod metrics;
+pub mod parse;
+pub mod pty;
 pub mod register;
 pub mod run_dir;
 pub mod runs;
@@ -22,9 +24,11 @@ pub mod start;
 pub mod stasysmo;
 pub mod state_dir;
 pub mod steps;
+pub mod supervise;
 pub mod uplink;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -43,14 +47,23 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, self_command: SelfCom
         }
     };
     let done = match args.action {
-        None => start::run(args.config.as_deref(), args.once, self_command),
+        None => start::run(args.config.as_deref(), args.once, self_command).map(|()| 0),
         Some(Action::CheckConfig { config }) => return start::check_config(&config),
         Some(Action::Steps { steps }) => return steps::perform(&steps),
-        Some(Action::Supervise { run_dir }) => supervise_placeholder(&run_dir),
-        Some(Action::Parse { .. }) => Ok(()),
+        Some(Action::Supervise { run_dir }) => supervise(&run_dir),
+        Some(Action::Parse {
+            exit,
+            structured,
+            file,
+        }) => {
+            let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+            parse::run(&file, exit, structured.as_deref(), &mut out)
+                .and_then(|()| Ok(std::io::Write::flush(&mut out)?))
+                .map(|()| 0)
+        }
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(exit) => ExitCode::from(u8::try_from(exit).unwrap_or(1)),
         Err(error) => {
             eprintln!("nixfleet-agent: {error:#}");
             ExitCode::FAILURE
@@ -58,6 +71,11 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, self_command: SelfCom
     }
 }
 
-fn supervise_placeholder(_: &std::path::Path) -> anyhow::Result<()> {
-    Ok(())
+/// A supervisor in a session of its own: what happens to the agent's terminal or process group is nothing to it.
+fn supervise(run_dir: &Path) -> anyhow::Result<i32> {
+    if let Err(error) = nix::unistd::setsid() {
+        // It leads a group already, which somebody who starts it by hand at a terminal sees.
+        tracing::debug!("no session of its own: {error}");
+    }
+    supervise::run(run_dir)
 }

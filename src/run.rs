@@ -1,7 +1,14 @@
 //! The vocabulary of one run: ids, phases, events, lines and what they add up to. Pure: no I/O, no clock, no async.
 
+pub mod ansi;
+mod bar;
 pub mod event;
 pub mod id;
 pub mod kind;
+pub mod lines;
 pub mod phase;
+mod records;
+mod rules;
+pub mod summary;
+pub mod tracker;
 pub mod view;

@@ -42,9 +42,9 @@ pub enum Action {
     },
     /// Feed a recorded terminal to the code that reads live runs; one JSON event per line, last the summary.
     Parse {
-        /// The exit status that the recorded program had.
-        #[arg(long, value_name = "N", default_value_t = 0)]
-        exit: i32,
+        /// The exit status that the recorded program had; without it, the one that the recording names.
+        #[arg(long, value_name = "N", allow_negative_numbers = true)]
+        exit: Option<i32>,
         /// What the program wrote to its json-log-path.
         #[arg(long, value_name = "FILE")]
         structured: Option<PathBuf>,

@@ -56,7 +56,7 @@ const WINDOW: usize = 4096;
 
 /// The end of the whole records of a journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct End {
+struct Found {
     seq: Seq,
     /// Where the record `seq` begins.
     start: u64,
@@ -65,13 +65,13 @@ struct End {
 }
 
 /// Walks over the headers, reading little else, up to record `until` or the last whole record.
-fn walk(path: &Path, file: &File, until: Seq) -> Result<End, JournalError> {
+fn walk(path: &Path, file: &File, until: Seq) -> Result<Found, JournalError> {
     let io = |source| JournalError::Io {
         path: path.to_owned(),
         source,
     };
     let size = file.metadata().map_err(io)?.len();
-    let mut at = End {
+    let mut at = Found {
         seq: Seq(0),
         start: 0,
         end: 0,
@@ -105,7 +105,7 @@ fn walk(path: &Path, file: &File, until: Seq) -> Result<End, JournalError> {
         if seq != at.seq.next() {
             return Err(damaged(format!("record {seq} stands here")));
         }
-        at = End {
+        at = Found {
             seq,
             start: at.end,
             end: at.end + len,

@@ -1,0 +1,406 @@
+//! `nixfleet-agent supervise RUN_DIR`: one run, from its request to the end of its journal, in a process of its own.
+//!
+//! It knows no network and no agent: either of them may die or be replaced while the run goes on. One thread waits for
+//! the terminal, for signals and for the next thing that is due; a second one makes the journal durable.
+
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
+
+use crate::agent::journal::{self, JournalWriter};
+use crate::agent::pty::{Pty, ReadOutcome};
+use crate::agent::run_dir::{RunDir, SupervisorRequest};
+use crate::base::{VERSION, clock};
+use crate::run::event::{NoticeKind, RunEvent};
+use crate::run::id::Seq;
+use crate::run::kind::RunKind;
+use crate::run::summary::{Ended, Interference, outcome};
+use crate::run::tracker::Tracker;
+
+mod environment;
+mod output;
+mod stop;
+
+use output::Output;
+use stop::{Cause, Ladder};
+
+/// How long output is still read after the program ended: children in the background keep the terminal open.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How long the end of the journal waits for a full disk.
+const JOURNAL_PATIENCE: Duration = Duration::from_secs(600);
+/// The longest sleep, so that nothing that was forgotten waits for ever.
+const MAX_SLEEP: Duration = Duration::from_secs(1);
+
+/// Supervises the run of that directory to its end. Returns the process's exit status: 0 when the journal has its end,
+/// however the run ended.
+///
+/// # Errors
+/// The directory is not a run's, another supervisor has it or had it, or the journal cannot be opened.
+pub fn run(run_dir: &Path) -> anyhow::Result<i32> {
+    let dir = RunDir::open(run_dir)?;
+    let request = dir.request()?;
+    // Before the lock: from then on the agent may signal.
+    let signals = Signals::register().context("signals cannot be caught")?;
+    let _lock = dir.lock()?;
+    let path = dir.journal();
+    if journal::last_seq(&path)? > Seq(0) {
+        bail!(
+            "{}: this run was started before; a run is executed at most once",
+            dir.path().display()
+        );
+    }
+    let writer = JournalWriter::open(&path)?;
+    let mut supervisor = Supervisor {
+        output: Output::new(writer, Tracker::new(&request.kind)),
+        dir,
+        request,
+        signals,
+        ladder: None,
+        timeout_at: None,
+    };
+    Ok(supervisor.run())
+}
+
+struct Supervisor {
+    dir: RunDir,
+    request: SupervisorRequest,
+    signals: Signals,
+    output: Output,
+    ladder: Option<Ladder>,
+    timeout_at: Option<Instant>,
+}
+
+impl Supervisor {
+    fn run(&mut self) -> i32 {
+        self.output.event(&RunEvent::Started {
+            at: clock::now(),
+            argv: self.request.argv.clone(),
+            agent_version: VERSION.to_owned(),
+            boot_id: boot_id(),
+            generation: generation(),
+        });
+        self.timeout_at = self
+            .request
+            .timeout_s
+            .and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
+        self.output.start();
+        let ended = match self.spawn() {
+            Ok(mut pty) => self.follow(&mut pty),
+            Err(why) => Ended::NotStarted(why),
+        };
+        self.finish(&ended)
+    }
+
+    fn spawn(&self) -> Result<Pty, String> {
+        let Some((program, arguments)) = self.request.argv.split_first() else {
+            return Err("the request names no program".to_owned());
+        };
+        let mut command = Command::new(program);
+        command.args(arguments);
+        environment::apply(&mut command, &self.request, std::env::vars_os());
+        if let Some(cwd) = &self.request.cwd {
+            if !cwd.is_dir() {
+                return Err(format!(
+                    "its working directory {} is not there; make it or change the configuration",
+                    cwd.display()
+                ));
+            }
+            command.current_dir(cwd);
+        }
+        Pty::spawn(command).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                let setting = match self.request.kind {
+                    RunKind::Rebuild { .. } => "`program` in `[rebuild]`",
+                    RunKind::Plain => "`argv` of the command",
+                };
+                format!(
+                    "the program {program} is not there; install it, or set {setting} to its path"
+                )
+            }
+            io::ErrorKind::PermissionDenied => {
+                format!("the program {program} may not be executed: {error}")
+            }
+            _ => format!("the program {program} does not start: {error}"),
+        })
+    }
+
+    /// Reads and waits until the program has ended and its output too.
+    fn follow(&mut self, pty: &mut Pty) -> Ended {
+        let mut buffer = vec![0; crate::run::event::MAX_OUTPUT_CHUNK];
+        let mut status: Option<ExitStatus> = None;
+        let mut drain_until: Option<Instant> = None;
+        let mut open = true;
+        self.take_stop(pty, false);
+        loop {
+            if open {
+                open = self.read(pty, &mut buffer);
+            }
+            self.output.tick();
+            if status.is_none() {
+                match pty.try_wait() {
+                    Ok(Some(ended)) => {
+                        status = Some(ended);
+                        drain_until = Some(Instant::now() + DRAIN);
+                    }
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::error!(%error, "the program cannot be waited for");
+                        return Ended::Unknown;
+                    }
+                }
+            }
+            if let Some(status) = status {
+                let drained = drain_until.is_some_and(|until| Instant::now() >= until);
+                if drained && self.ladder.is_some() {
+                    pty.signal_group(Signal::SIGKILL);
+                }
+                if !open || drained {
+                    return ended(status);
+                }
+            }
+            self.stops(pty);
+            self.wait(pty, open, drain_until);
+        }
+    }
+
+    /// Reads what there is, at most about a chunk. Returns false at the end of the output.
+    fn read(&mut self, pty: &mut Pty, buffer: &mut [u8]) -> bool {
+        // A terminal hands out a few KiB a read; what comes together is taken together.
+        let room = self.output.room().min(buffer.len());
+        let mut filled = 0;
+        let mut open = true;
+        while filled < room {
+            match pty.read(&mut buffer[filled..room]) {
+                Ok(ReadOutcome::Bytes(n)) => filled += n,
+                Ok(ReadOutcome::Nothing) => break,
+                Ok(ReadOutcome::End) => {
+                    open = false;
+                    break;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the terminal cannot be read any more");
+                    open = false;
+                    break;
+                }
+            }
+        }
+        if filled > 0 {
+            self.output.take(&buffer[..filled]);
+        }
+        open
+    }
+
+    /// Signals that came, and what is due of a stop.
+    fn stops(&mut self, pty: &Pty) {
+        if self.signals.stop.swap(false, Ordering::Relaxed) {
+            self.take_stop(pty, false);
+        }
+        if self.signals.terminate.swap(false, Ordering::Relaxed) {
+            self.take_stop(pty, true);
+        }
+        let activating = self.output.tracker.is_activating();
+        if self.timeout_at.is_some_and(|at| Instant::now() >= at) && self.ladder.is_none() {
+            self.timeout_at = None;
+            if activating {
+                self.warn("the run is longer than its limit, but is not stopped in the middle of an activation; stop it with force if it hangs");
+            } else {
+                self.ladder = Some(Ladder::start(Cause::TimedOut, self.grace(), pty));
+            }
+        }
+        if let Some(ladder) = &mut self.ladder {
+            if activating && !ladder.forced() {
+                // It did not heed the first signal and has begun to change the host.
+                if ladder.due().is_some_and(|due| Instant::now() >= due) {
+                    self.ladder = None;
+                    self.warn("an activation has begun: the stop goes no further");
+                }
+            } else {
+                ladder.tick(pty);
+            }
+        }
+    }
+
+    /// `by_signal`: the supervisor itself was told to end (a shutdown, an administrator).
+    fn take_stop(&mut self, pty: &Pty, by_signal: bool) {
+        let (by, force) = match self.dir.stop_request() {
+            Ok(Some(request)) => (request.requested_by, request.force),
+            Ok(None) if by_signal => ("the host (SIGTERM)".to_owned(), false),
+            Ok(None) => return,
+            Err(error) => {
+                self.warn(&format!(
+                    "a stop was asked for, but cannot be read: {error:#}"
+                ));
+                return;
+            }
+        };
+        if self
+            .ladder
+            .as_ref()
+            .is_some_and(|ladder| ladder.forced() || !force)
+        {
+            return;
+        }
+        if self.output.tracker.is_activating() && !force {
+            self.warn(&format!(
+                "stop asked for by {by} is refused: the activation has begun, and stopping it would leave the host half-way; ask with force if you must"
+            ));
+            return;
+        }
+        self.output.event(&RunEvent::StopRequested {
+            at: clock::now(),
+            by: by.clone(),
+            force,
+        });
+        self.ladder = Some(Ladder::start(Cause::Asked { by, force }, self.grace(), pty));
+    }
+
+    fn grace(&self) -> Duration {
+        Duration::from_secs(self.request.grace_s)
+    }
+
+    fn warn(&mut self, text: &str) {
+        let line = self.output.lines + 1;
+        self.output.event(&RunEvent::Notice {
+            at: clock::now(),
+            kind: NoticeKind::Warning,
+            line,
+            text: text.to_owned(),
+        });
+    }
+
+    /// Sleeps until there is output, a signal, or something is due.
+    fn wait(&mut self, pty: &Pty, open: bool, drain_until: Option<Instant>) {
+        let now = Instant::now();
+        let due = [
+            self.output.due(),
+            drain_until,
+            self.timeout_at,
+            self.ladder.as_ref().and_then(Ladder::due),
+        ];
+        let sleep = due
+            .into_iter()
+            .flatten()
+            .map(|due| due.saturating_duration_since(now))
+            .min()
+            .map_or(MAX_SLEEP, |sleep| sleep.min(MAX_SLEEP));
+        // Rounded up: waking a little late beats spinning.
+        let millis = u16::try_from(sleep.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
+        let mut fds = vec![PollFd::new(self.signals.wake.as_fd(), PollFlags::POLLIN)];
+        if open {
+            fds.push(PollFd::new(pty.fd(), PollFlags::POLLIN));
+        }
+        // EINTR and all else: the loop looks at everything anyway.
+        let woken = poll(&mut fds, PollTimeout::from(millis));
+        let signalled = woken.is_ok()
+            && fds[0]
+                .revents()
+                .is_some_and(|events| events.contains(PollFlags::POLLIN));
+        drop(fds);
+        if signalled {
+            self.signals.drain();
+        }
+    }
+
+    fn finish(&mut self, ended: &Ended) -> i32 {
+        self.output.finish(*ended == Ended::Exited(0));
+        let mut interference = Interference::default();
+        match self.ladder.as_ref().map(|ladder| &ladder.cause) {
+            Some(Cause::Asked { by, .. }) => interference.stopped_by = Some(by.clone()),
+            Some(Cause::TimedOut) => interference.timed_out_s = self.request.timeout_s,
+            None => {}
+        }
+        let kind = Some(&self.request.kind);
+        let outcome = outcome(kind, ended, &self.output.tracker, &interference);
+        let (bytes, crc32c) = self.output.totals();
+        let finished = RunEvent::Finished {
+            at: clock::now(),
+            outcome,
+            lines: self.output.lines,
+            bytes,
+            crc32c,
+            generation: generation(),
+        };
+        self.output.event(&finished);
+        if self.output.journal.drain(JOURNAL_PATIENCE) {
+            return 0;
+        }
+        tracing::error!(
+            journal = %self.dir.journal().display(),
+            "the run is over, but its journal cannot be written; free some disk space"
+        );
+        1
+    }
+}
+
+fn ended(status: ExitStatus) -> Ended {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ended::Exited(code),
+        (None, Some(signal)) => Ended::Signaled(signal),
+        (None, None) => Ended::Unknown,
+    }
+}
+
+/// The running system's store path, where there is one.
+fn generation() -> Option<String> {
+    let target = fs::read_link("/run/current-system").ok()?;
+    target.to_str().map(str::to_owned)
+}
+
+/// The kernel's boot id (Linux).
+fn boot_id() -> Option<String> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned())
+}
+
+/// Signals, as flags and as a descriptor that wakes.
+struct Signals {
+    stop: Arc<AtomicBool>,
+    terminate: Arc<AtomicBool>,
+    wake: UnixStream,
+}
+
+impl Signals {
+    fn register() -> io::Result<Self> {
+        let (wake, sender) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        let flag = || Arc::new(AtomicBool::new(false));
+        let (stop, terminate, ignored) = (flag(), flag(), flag());
+        signal_hook::flag::register(SIGUSR1, Arc::clone(&stop))?;
+        for signal in [SIGTERM, SIGINT] {
+            signal_hook::flag::register(signal, Arc::clone(&terminate))?;
+        }
+        // Caught rather than ignored, so that the program starts with their defaults. SIGXFSZ: a limit on file sizes then
+        // is an error of the write. (SIGPIPE is ignored by Rust's runtime.)
+        for signal in [SIGHUP, SIGXFSZ] {
+            signal_hook::flag::register(signal, Arc::clone(&ignored))?;
+        }
+        for signal in [SIGUSR1, SIGTERM, SIGINT, SIGCHLD] {
+            signal_hook::low_level::pipe::register(signal, sender.try_clone()?)?;
+        }
+        Ok(Self {
+            stop,
+            terminate,
+            wake,
+        })
+    }
+
+    fn drain(&mut self) {
+        let mut bytes = [0; 64];
+        while matches!(io::Read::read(&mut self.wake, &mut bytes), Ok(n) if n > 0) {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,410 @@
+//! Each test starts real supervisors: this test program again, in the role of `as_supervisor`.
+
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+
+use super::*;
+use crate::agent::journal::JournalReader;
+use crate::run::event::{LineMark, Outcome};
+use crate::run::id::RunId;
+use crate::run::kind::RebuildTool;
+use crate::run::phase::{Phase, RunState};
+use crate::run::view::RunView;
+use crate::wire::record::Record;
+
+const RUN_DIR: &str = "TEST_RUN_DIR";
+const FILE_LIMIT: &str = "TEST_FILE_LIMIT";
+
+/// Not a test: the supervisor's process.
+#[test]
+#[ignore = "the other tests start it"]
+fn as_supervisor() {
+    let Some(dir) = std::env::var_os(RUN_DIR) else {
+        return;
+    };
+    if let Some(limit) = std::env::var(FILE_LIMIT).ok().and_then(|n| n.parse().ok()) {
+        use nix::sys::resource::{Resource, getrlimit, setrlimit};
+        let (_, hard) = getrlimit(Resource::RLIMIT_FSIZE).unwrap();
+        setrlimit(Resource::RLIMIT_FSIZE, limit, hard).unwrap();
+        // As if somebody had freed some space: the limit goes when the file `freed` comes.
+        let freed = Path::new(&dir).join("freed");
+        std::thread::spawn(move || {
+            while !freed.exists() {
+                sleep(Duration::from_millis(10));
+            }
+            setrlimit(Resource::RLIMIT_FSIZE, hard, hard).unwrap();
+        });
+    }
+    let code = match run(Path::new(&dir)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{error:#}");
+            2
+        }
+    };
+    std::process::exit(code);
+}
+
+struct Setup {
+    dir: RunDir,
+    _state: tempfile::TempDir,
+}
+
+fn setup(argv: &[&str], change: impl FnOnce(&mut SupervisorRequest)) -> Setup {
+    let state = tempfile::tempdir().unwrap();
+    let mut request = SupervisorRequest {
+        run: RunId::new(),
+        command: "probe".parse().unwrap(),
+        kind: RunKind::Plain,
+        argv: argv.iter().map(ToString::to_string).collect(),
+        env: Vec::new(),
+        inherit_env: true,
+        cwd: None,
+        timeout_s: None,
+        grace_s: 1,
+        requested_by: "mba".into(),
+    };
+    change(&mut request);
+    let dir = RunDir::create(state.path(), &request).unwrap();
+    Setup { dir, _state: state }
+}
+
+fn shell(script: &str, change: impl FnOnce(&mut SupervisorRequest)) -> Setup {
+    setup(&["/bin/sh", "-c", script], change)
+}
+
+fn rebuild(request: &mut SupervisorRequest) {
+    request.kind = RunKind::Rebuild {
+        tool: RebuildTool::NixosRebuild,
+        action: "switch".into(),
+    };
+}
+
+fn command(dir: &RunDir) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "agent::supervise::tests::as_supervisor"])
+        .args(["--ignored", "--nocapture"])
+        .env(RUN_DIR, dir.path())
+        .env("NIXFLEET_TOKEN", "secret")
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn start(dir: &RunDir) -> Child {
+    command(dir).spawn().unwrap()
+}
+
+/// Waits until `done`, at most 30 s.
+#[track_caller]
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !done() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+fn records(dir: &RunDir) -> Vec<Record> {
+    let mut reader = JournalReader::open(&dir.journal(), Seq(0)).unwrap();
+    let mut all = Vec::new();
+    while let Some(batch) = reader.read_batch(1 << 20).unwrap() {
+        all.extend(batch.records());
+    }
+    all
+}
+
+fn output(records: &[Record]) -> Vec<u8> {
+    records
+        .iter()
+        .flat_map(|record| record.raw.clone())
+        .collect()
+}
+
+fn view(records: &[Record]) -> RunView {
+    let mut view = RunView::default();
+    for record in records {
+        view.apply(&record.event, record.raw.len() as u64);
+    }
+    view
+}
+
+fn outcome_of(records: &[Record]) -> Outcome {
+    match &records.last().unwrap().event {
+        RunEvent::Finished { outcome, .. } => outcome.clone(),
+        other => panic!("no end: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn finished(dir: &RunDir) -> Vec<Record> {
+    let done = start(dir).wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{errors}");
+    records(dir)
+}
+
+#[test]
+fn a_plain_command_from_start_to_end() {
+    let setup = shell("printf 'one\\ntwo\\r\\033[Kthree\\nrest'", |_| {});
+    let all = finished(&setup.dir);
+    assert!(matches!(all[0].event, RunEvent::Started { .. }));
+    assert_eq!(output(&all), b"one\ntwo\r\x1b[Kthree\nrest");
+    let view = view(&all);
+    assert_eq!(view.state, RunState::Succeeded);
+    assert_eq!((view.lines, view.bytes), (3, 21));
+    assert_eq!(view.phase(), Some(Phase::Running));
+    let marks: Vec<LineMark> = all
+        .iter()
+        .flat_map(|record| match &record.event {
+            RunEvent::Output { lines, .. } => lines.clone(),
+            _ => Vec::new(),
+        })
+        .collect();
+    let marks: Vec<_> = marks.iter().map(|mark| (mark.len, mark.skip)).collect();
+    assert_eq!(marks, [(4, 0), (13, 4), (4, 0)]);
+    let error = run(setup.dir.path()).unwrap_err().to_string();
+    assert!(error.contains("was started before"), "{error}");
+}
+
+#[test]
+fn the_program_finds_a_terminal_and_no_secret() {
+    let script = "[ -t 1 ] && [ -t 2 ] && [ ! -t 0 ] && stty size <&1; echo $TERM $NIX_PAGER $OWN;
+        env | grep -c -e NIXFLEET -e NO_COLOR; (: </dev/tty) 2>/dev/null || echo no tty; ls /proc/self/fd | wc -l; kill -PIPE $$; echo no";
+    let setup = shell(script, |request| {
+        request.env = vec![("OWN".into(), "x".into())];
+    });
+    let all = finished(&setup.dir);
+    let text = String::from_utf8(output(&all)).unwrap();
+    // 0, 1, 2 and the one that `ls` opens: nothing of ours.
+    assert_eq!(text, "100 250\nxterm-256color cat x\n0\nno tty\n4\n");
+    assert_eq!(outcome_of(&all).signal, Some(Signal::SIGPIPE as i32));
+}
+
+#[test]
+fn a_rebuild_has_its_phases_after_the_output_that_shows_them() {
+    let script = "printf 'building the system configuration...\\n\\r[1/0/2 built] building a\\r\\033[K';
+        printf 'stopping the following units: a.service\\nactivating the configuration...\\nrestarting systemd...\\n'";
+    let setup = shell(script, rebuild);
+    let all = finished(&setup.dir);
+    let mut lines = 0;
+    let mut phases = Vec::new();
+    for record in &all {
+        match &record.event {
+            RunEvent::Output { lines: marks, .. } => lines += marks.len() as u64,
+            RunEvent::Phase { phase, line, .. } => {
+                assert!(*line <= lines + 1, "{phase:?} before its line {line}");
+                phases.push((*phase, *line));
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(
+        phases,
+        [
+            (Phase::Evaluating, 1),
+            (Phase::Building, 2),
+            (Phase::Activating, 2),
+            (Phase::Switching, 4)
+        ]
+    );
+    let progress = view(&all).progress.unwrap();
+    assert_eq!((progress.done, progress.total), (2, 2));
+}
+
+#[test]
+fn failures_say_why() {
+    let missing = setup(&["no-such-rebuild", "switch"], rebuild);
+    let outcome = outcome_of(&finished(&missing.dir));
+    assert_eq!(outcome.state, RunState::Failed);
+    let reason = outcome.reason.unwrap();
+    assert!(
+        reason.contains("no-such-rebuild is not there; install it, or set `program`"),
+        "{reason}"
+    );
+
+    let failed = shell("echo some words; exit 3", |_| {});
+    let outcome = outcome_of(&finished(&failed.dir));
+    assert_eq!(outcome.exit_code, Some(3));
+    assert_eq!(
+        outcome.reason.as_deref(),
+        Some("failed with exit status 3; its last line: some words")
+    );
+
+    let nowhere = shell("true", |request| {
+        request.cwd = Some("/no/such/place".into())
+    });
+    let reason = outcome_of(&finished(&nowhere.dir)).reason.unwrap();
+    assert!(
+        reason.contains("working directory /no/such/place"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn large_output_arrives_byte_for_byte() {
+    // 20 MB of lines of all lengths, the same in every run.
+    let script =
+        "awk 'BEGIN{for(i=0;n<20000000;i++){s=sprintf(\"%*d\",i%180,i);n+=length(s)+1;print s}}'";
+    let expected = Command::new("/bin/sh")
+        .args(["-c", script])
+        .output()
+        .unwrap()
+        .stdout;
+    assert!(expected.len() >= 20_000_000);
+    let setup = shell(script, |_| {});
+    let all = finished(&setup.dir);
+    assert!(output(&all) == expected, "bytes differ");
+    let RunEvent::Finished {
+        lines,
+        bytes,
+        crc32c,
+        ..
+    } = &all.last().unwrap().event
+    else {
+        panic!("no end");
+    };
+    assert_eq!(*bytes, expected.len() as u64);
+    assert_eq!(*crc32c, crc32c::crc32c(&expected));
+    assert_eq!(*lines, memchr::memchr_iter(b'\n', &expected).count() as u64);
+}
+
+#[test]
+fn a_killed_supervisor_leaves_a_readable_journal() {
+    let setup = shell("echo begun; sleep 60", |_| {});
+    let mut child = start(&setup.dir);
+    until("output", || output(&records(&setup.dir)) == b"begun\n");
+    assert!(setup.dir.is_alive());
+    let again = start(&setup.dir).wait_with_output().unwrap();
+    assert_eq!(again.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("another supervisor has this run"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!setup.dir.is_alive());
+    let lock = setup.dir.lock_only().unwrap();
+    journal::conclude(&setup.dir.journal(), 1, "the supervisor is gone").unwrap();
+    drop(lock);
+    let all = records(&setup.dir);
+    assert_eq!(output(&all), b"begun\n");
+    assert_eq!(outcome_of(&all).state, RunState::Lost);
+}
+
+#[test]
+fn a_full_disk_leaves_a_gap_and_the_run_goes_on() {
+    let script = "i=0; while [ $i -lt 2000 ]; do echo \"line $i ................................................\"; i=$((i+1)); done;
+        touch \"$FREED\"; sleep 1; echo last; exit 0";
+    let setup = shell(script, |_| {});
+    let freed = setup.dir.path().join("freed");
+    let mut request = setup.dir.request().unwrap();
+    request.env = vec![("FREED".into(), freed.to_str().unwrap().into())];
+    fs::write(
+        setup.dir.path().join("request.json"),
+        serde_json::to_vec(&request).unwrap(),
+    )
+    .unwrap();
+    let done = command(&setup.dir)
+        .env(FILE_LIMIT, "20000")
+        .spawn()
+        .unwrap()
+        .wait_with_output()
+        .unwrap();
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    let all = records(&setup.dir);
+    let gap = all.iter().find_map(|record| match &record.event {
+        RunEvent::Gap {
+            offset,
+            bytes,
+            lines,
+            ..
+        } => Some((*offset, *bytes, *lines)),
+        _ => None,
+    });
+    let (offset, bytes, lines) = gap.expect("a gap");
+    assert!(bytes > 0 && lines > 0);
+    let view = view(&all);
+    assert_eq!((view.state, view.lines), (RunState::Succeeded, 2001));
+    assert_eq!(view.bytes_missing, bytes);
+    let kept = output(&all);
+    assert!(kept.ends_with(b"last\n"));
+    assert_eq!(view.bytes, kept.len() as u64 + bytes);
+    // What stands before the gap is what was written first.
+    let before: usize = all
+        .iter()
+        .take_while(|record| !matches!(record.event, RunEvent::Gap { .. }))
+        .map(|record| record.raw.len())
+        .sum();
+    assert_eq!(before as u64, offset);
+}
+
+#[test]
+fn a_stop_climbs_until_the_program_is_gone() {
+    for (script, signal) in [
+        ("echo up; sleep 60", Signal::SIGINT),
+        ("trap '' INT; echo up; sleep 60", Signal::SIGTERM),
+        (
+            "trap '' INT TERM; echo up; while :; do sleep 1; done",
+            Signal::SIGKILL,
+        ),
+    ] {
+        let setup = shell(script, |_| {});
+        let child = start(&setup.dir);
+        until("output", || output(&records(&setup.dir)) == b"up\n");
+        assert!(setup.dir.request_stop("mba", false).unwrap());
+        child.wait_with_output().unwrap();
+        let all = records(&setup.dir);
+        assert!(all.iter().any(|record| matches!(&record.event,
+            RunEvent::StopRequested { by, force: false, .. } if by == "mba")));
+        let outcome = outcome_of(&all);
+        assert_eq!(outcome.state, RunState::Stopped, "{script}");
+        assert_eq!(outcome.signal, Some(signal as i32), "{script}");
+        assert_eq!(
+            outcome.reason.as_deref(),
+            Some("stopped by mba while running")
+        );
+    }
+}
+
+#[test]
+fn an_activation_is_stopped_only_by_force() {
+    let setup = shell("echo 'activating the configuration...'; sleep 60", rebuild);
+    let child = start(&setup.dir);
+    let activating = || view(&records(&setup.dir)).phase() == Some(Phase::Activating);
+    until("the activation", activating);
+    setup.dir.request_stop("mba", false).unwrap();
+    until("the refusal", || view(&records(&setup.dir)).warnings == 1);
+    setup.dir.request_stop("mba", true).unwrap();
+    child.wait_with_output().unwrap();
+    let outcome = outcome_of(&records(&setup.dir));
+    assert_eq!(outcome.state, RunState::Stopped);
+    let reason = outcome.reason.unwrap();
+    assert!(
+        reason.contains("while activating; the host may be between"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_run_has_a_limit() {
+    let setup = shell("sleep 60", |request| request.timeout_s = Some(1));
+    let outcome = outcome_of(&finished(&setup.dir));
+    assert_eq!(outcome.state, RunState::TimedOut);
+    let reason = outcome.reason.unwrap();
+    assert!(reason.contains("its limit of 1 s"), "{reason}");
+}
+
+#[test]
+fn a_background_child_does_not_keep_the_run_for_ever() {
+    let setup = shell("(sleep 60; echo late) & echo done", |_| {});
+    let began = Instant::now();
+    let all = finished(&setup.dir);
+    assert!(began.elapsed() >= DRAIN && began.elapsed() < DRAIN * 2);
+    assert_eq!(output(&all), b"done\n");
+    assert_eq!(outcome_of(&all).state, RunState::Succeeded);
+}

@@ -1,0 +1,178 @@
+//! The counters of builds and fetches, from whichever source is best.
+
+use crate::run::bar::Bar;
+use crate::run::event::{Builds, Fetches, Progress, ProgressUnit};
+use crate::run::tracker::cut;
+
+/// Where counters come from; a better source silences the ones before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Source {
+    #[default]
+    Text,
+    Bar,
+    Records,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) activity: Option<String>,
+    source: Source,
+    builds: Builds,
+    fetches: Fetches,
+    /// The list of what will be built was printed: nothing is a better denominator.
+    listed: bool,
+    /// Nix's expected number is done + running + remaining, and jitters when nothing runs.
+    seen_running: bool,
+    /// `building '…'` lines.
+    started: u64,
+}
+
+impl Counters {
+    pub(super) fn prefer(&mut self, source: Source) {
+        self.source = self.source.max(source);
+    }
+
+    /// A list of what will be built: another Nix process begins.
+    pub(super) fn plan_builds(&mut self, count: u64) {
+        self.builds = Builds {
+            planned: count,
+            ..Builds::default()
+        };
+        self.started = 0;
+        self.listed = true;
+    }
+
+    /// Another Nix process counts from now on; its list, if it printed one, is the newest.
+    pub(super) fn restart_builds(&mut self) {
+        let planned = if self.listed { self.builds.planned } else { 0 };
+        self.builds = Builds {
+            planned,
+            ..Builds::default()
+        };
+        self.seen_running = false;
+    }
+
+    pub(super) fn plan_fetches(&mut self, paths: u64, bytes: u64) {
+        self.fetches.planned = self.fetches.planned.max(paths);
+        self.fetches.bytes_total = self.fetches.bytes_total.max(bytes);
+    }
+
+    pub(super) fn build_started(&mut self, name: &str) {
+        self.activity = Some(cut(format!("building {name}")));
+        if self.source == Source::Text {
+            self.started += 1;
+            // At most one of those that were started before is known to be over, but nothing better is printed.
+            let over = (self.started - 1).saturating_sub(self.builds.failed);
+            let planned = self.builds.planned.max(self.started);
+            self.builds(Source::Text, [over, planned, 1, self.builds.failed]);
+        }
+    }
+
+    pub(super) fn build_failed(&mut self) {
+        if self.source == Source::Text {
+            self.builds.failed += 1;
+            self.builds.running = 0;
+        }
+    }
+
+    pub(super) fn copy_started(&mut self, name: &str) {
+        self.activity = Some(cut(format!("copying {name}")));
+        if self.source == Source::Text {
+            self.fetches.done += 1;
+            self.fetches.planned = self.fetches.planned.max(self.fetches.done);
+        }
+    }
+
+    /// Builds: done, expected, running, failed.
+    pub(super) fn builds(&mut self, source: Source, [done, expected, running, failed]: [u64; 4]) {
+        if source < self.source {
+            return;
+        }
+        self.source = source;
+        let builds = &mut self.builds;
+        if !self.listed {
+            if running > 0 && !self.seen_running {
+                self.seen_running = true;
+                builds.planned = expected;
+            } else if running > 0 || !self.seen_running {
+                builds.planned = builds.planned.max(expected);
+            }
+        }
+        builds.failed = builds.failed.max(failed);
+        builds.done = builds.done.max(done);
+        builds.running = running;
+        builds.planned = builds.planned.max(builds.done + builds.failed + running);
+    }
+
+    /// Copies: done, expected, running, failed.
+    pub(super) fn copies(&mut self, [done, expected, _, _]: [u64; 4]) {
+        self.fetches.done = self.fetches.done.max(done);
+        self.fetches.planned = self.fetches.planned.max(expected).max(done);
+    }
+
+    pub(super) fn bar(&mut self, bar: Bar) {
+        if self.source > Source::Bar {
+            return;
+        }
+        if let Some(built) = bar.built {
+            self.builds(
+                Source::Bar,
+                [built.done, built.expected, built.running, bar.failed],
+            );
+        }
+        if let Some(copied) = bar.copied {
+            self.copies([copied.done, copied.expected, copied.running, 0]);
+        }
+        if let Some((done, total)) = bar.downloaded {
+            self.fetches.bytes_done = self.fetches.bytes_done.max(done);
+            self.fetches.bytes_total = self.fetches.bytes_total.max(total).max(done);
+        }
+        if !bar.activity.is_empty() {
+            self.activity = Some(cut(bar.activity));
+        }
+    }
+
+    /// All went well: Nix's last state is often not drawn any more.
+    pub(super) fn complete(&mut self) {
+        if self.builds.failed == 0 && (self.builds.done > 0 || self.builds.running > 0) {
+            self.builds.done = self.builds.planned;
+        }
+        self.builds.running = 0;
+        if self.fetches.done > 0 {
+            self.fetches.done = self.fetches.planned;
+            self.fetches.bytes_done = self.fetches.bytes_total;
+        }
+    }
+
+    /// Nothing runs any more. Returns whether that is news.
+    pub(super) fn stop(&mut self) -> bool {
+        self.activity.take().is_some() | (std::mem::take(&mut self.builds.running) > 0)
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        let builds = (self.builds != Builds::default()).then_some(self.builds);
+        let fetches = (self.fetches != Fetches::default()).then_some(self.fetches);
+        let (done, total, unit) = if self.builds.planned > 0 {
+            (self.builds.done, self.builds.planned, ProgressUnit::Builds)
+        } else if self.fetches.planned > 0 {
+            (self.fetches.done, self.fetches.planned, ProgressUnit::Paths)
+        } else if self.fetches.bytes_total > 0 {
+            let Fetches {
+                bytes_done,
+                bytes_total,
+                ..
+            } = self.fetches;
+            (bytes_done, bytes_total, ProgressUnit::Bytes)
+        } else {
+            (0, 0, ProgressUnit::Builds)
+        };
+        Progress {
+            done,
+            total,
+            unit,
+            activity: self.activity.clone(),
+            builds,
+            fetches,
+        }
+    }
+}
