@@ -32,8 +32,15 @@ impl Pull {
         let Some(url) = &self.url else {
             return self.git(&["pull", "--ff-only"]).and_then(|()| self.show());
         };
-        if !self.is_clone_of(url) {
-            self.clone_anew(url)?;
+        match self.origin() {
+            Some(origin) if origin == *url => {}
+            Some(origin) => {
+                return Err(StepError::new(format!(
+                    "{}: is a clone of {origin}, so it is left alone; set repo.dir to another directory, or repo.url to that",
+                    self.dir.display()
+                )));
+            }
+            None => self.clone_anew(url)?,
         }
         let update = || {
             self.git(&["fetch", "--prune", "origin", &self.branch])?;
@@ -52,17 +59,19 @@ impl Pull {
         self.show()
     }
 
-    /// Whether the directory is a clone of `url`. What it is else is never touched unless the agent made it.
-    fn is_clone_of(&self, url: &str) -> bool {
-        let origin = self
-            .command(&["remote", "get-url", "origin"])
+    /// What the directory is a clone of; none when it is no clone, or a broken one.
+    fn origin(&self) -> Option<String> {
+        if !self.dir.join(".git").exists() {
+            return None;
+        }
+        let mut command = self.command(&["remote", "get-url", "origin"]);
+        let output = command
             .stdin(Stdio::null())
             .stderr(Stdio::null())
-            .output();
-        self.dir.join(".git").exists()
-            && origin.is_ok_and(|output| {
-                output.status.success() && output.stdout.trim_ascii() == url.as_bytes()
-            })
+            .output()
+            .ok()?;
+        let origin = String::from_utf8(output.stdout).ok()?;
+        output.status.success().then(|| origin.trim().to_owned())
     }
 
     fn clone_anew(&self, url: &str) -> Result<(), StepError> {
@@ -120,3 +129,6 @@ impl Pull {
         command
     }
 }
+
+#[cfg(test)]
+mod tests;
