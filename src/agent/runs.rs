@@ -1,7 +1,7 @@
 //! The runs that this host keeps: the one that goes on, and those whose journals are not acknowledged to their end.
 //!
 //! All that is known comes from the run directories, so a new agent takes over where another one ended. The lock is held
-//! for look-ups and for starting a supervisor only, never while a journal is read.
+//! for look-ups only, never while a disk is waited for.
 
 mod request;
 mod tail;
@@ -11,6 +11,7 @@ use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use crate::agent::commands::{Commands, RESTART};
@@ -22,6 +23,7 @@ use crate::run::phase::RunState;
 use crate::run::view::RunView;
 use crate::wire::to_dashboard::{Activity, KnownRun};
 
+pub use request::{MAX_REQUESTS, Request, perform};
 pub use tail::watch;
 
 /// The run that goes on, for heartbeats.
@@ -41,6 +43,8 @@ pub struct Runs {
     commands: Commands,
     grace_s: u64,
     entries: Mutex<Vec<Entry>>,
+    /// Held while a run is being started, by threads that may block; so a request that is sent again meets the first.
+    starting: Mutex<()>,
     /// Supervisors that have written their last event and are about to exit; asked for now and then, so none stays a zombie.
     ended: Mutex<Vec<Child>>,
     /// Counts changes: a journal grew, a run came or went.
@@ -63,6 +67,8 @@ struct Entry {
     view: RunView,
     /// The newest record that was looked at.
     seen: Seq,
+    /// The supervisor's process, once it has written it.
+    pid: Option<i64>,
 }
 
 impl Entry {
@@ -112,6 +118,7 @@ impl Runs {
             commands,
             grace_s,
             entries: Mutex::new(entries),
+            starting: Mutex::new(()),
             ended: Mutex::new(Vec::new()),
             changes: watch::channel(0).0,
             current: watch::channel(None).0,
@@ -136,9 +143,9 @@ impl Runs {
     }
 
     fn changed(&self) {
-        let entries = self.lock();
+        let mut entries = self.lock();
         let current = entries
-            .iter()
+            .iter_mut()
             .find(|entry| !entry.is_over())
             .map(Entry::current);
         drop(entries);
@@ -182,22 +189,25 @@ impl Runs {
     }
 
     /// The dashboard has all of the run up to `seq`. A run that ends there is deleted.
-    pub fn acknowledged(&self, run: RunId, seq: Seq) {
-        let mut entries = self.lock();
-        let Some(index) = entries
-            .iter()
-            .position(|entry| entry.id == run && entry.is_over() && entry.seen <= seq)
-        else {
-            return;
+    pub async fn acknowledged(&self, run: RunId, seq: Seq) {
+        let entry = {
+            let mut entries = self.lock();
+            let over = entries
+                .iter()
+                .position(|entry| entry.id == run && entry.is_over() && entry.seen <= seq);
+            over.map(|index| entries.swap_remove(index))
         };
-        let mut entry = entries.swap_remove(index);
-        drop(entries);
+        let Some(mut entry) = entry else { return };
         self.ended
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(entry.child.take());
-        if let Err(error) = entry.dir.remove() {
-            tracing::warn!("{error:#}");
+        // Deleting a large journal takes a while.
+        let dir = entry.dir;
+        match spawn_blocking(move || dir.remove()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!("{error:#}"),
+            Err(panicked) => tracing::error!("run {run}: {panicked}"),
         }
         tracing::info!("run {run}: {} and acknowledged", entry.view.state.name());
         if entry.command.as_str() == RESTART && entry.view.state == RunState::Succeeded {
@@ -219,10 +229,14 @@ impl Entry {
             since: clock::now(),
             view: RunView::default(),
             seen: Seq(0),
+            pid: None,
         }
     }
 
-    fn current(&self) -> Current {
+    fn current(&mut self) -> Current {
+        if self.pid.is_none() {
+            self.pid = self.dir.pid().map(i64::from);
+        }
         Current {
             activity: Activity {
                 run: self.id,
@@ -231,7 +245,7 @@ impl Entry {
                 progress: self.view.progress.clone(),
                 since: self.view.started_at.unwrap_or(self.since),
             },
-            pid: self.dir.pid().map(i64::from),
+            pid: self.pid,
         }
     }
 }

@@ -47,7 +47,7 @@ pub async fn ship(
     let mut changes = runs.changes();
     let resume: HashMap<RunId, Seq> = resume.into_iter().map(|ack| (ack.run, ack.seq)).collect();
     for (run, seq) in &resume {
-        runs.acknowledged(*run, *seq);
+        runs.acknowledged(*run, *seq).await;
     }
     let mut window = Window::default();
     let mut shipments: Vec<Shipment> = Vec::new();
@@ -60,7 +60,7 @@ pub async fn ship(
         tokio::select! {
             biased;
             ack = acks.recv() => match ack {
-                Some(ack) => acknowledge(&runs, &mut shipments, &mut window, ack),
+                Some(ack) => acknowledge(&runs, &mut shipments, &mut window, ack).await,
                 None => return,
             },
             changed = changes.changed() => {
@@ -110,7 +110,7 @@ fn renew(shipments: &mut Vec<Shipment>, kept: Vec<Kept>, resume: &HashMap<RunId,
     }
 }
 
-fn acknowledge(runs: &Runs, shipments: &mut [Shipment], window: &mut Window, ack: RunAck) {
+async fn acknowledge(runs: &Runs, shipments: &mut [Shipment], window: &mut Window, ack: RunAck) {
     window.acknowledged(ack.run, ack.seq);
     if let Some(shipment) = shipments
         .iter_mut()
@@ -128,7 +128,7 @@ fn acknowledge(runs: &Runs, shipments: &mut [Shipment], window: &mut Window, ack
             shipment.more = true;
         }
     }
-    runs.acknowledged(ack.run, ack.seq);
+    runs.acknowledged(ack.run, ack.seq).await;
 }
 
 impl Shipment {

@@ -1,20 +1,78 @@
 //! What the dashboard may ask for: a run, and its stop.
 
+use std::sync::{Arc, PoisonError};
+
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
 use super::{Entry, Runs};
 use crate::agent::run_dir::{RunDir, SupervisorRequest};
 use crate::wire::to_agent::{RunRequest, RunStop};
-use crate::wire::to_dashboard::CommandRejected;
+use crate::wire::to_dashboard::{CommandRejected, ToDashboard};
 
 /// The longest name of an operator that is written down, in characters.
 const MAX_OPERATOR: usize = 200;
 
+/// Requests that may wait for the one before them. An operator asks for one at a time, so more mean that the disk hangs.
+pub const MAX_REQUESTS: usize = 16;
+
+/// What the dashboard may ask for.
+#[derive(Debug)]
+pub enum Request {
+    /// Start a run.
+    Start(RunRequest),
+    /// Stop one.
+    Stop(RunStop),
+}
+
+/// Performs requests one after the other, beside everything else: a slow disk delays them and nothing else. What is
+/// rejected is answered through `answers`.
+///
+/// # Errors
+/// The answers' queue is full.
+pub async fn perform(
+    runs: Arc<Runs>,
+    mut requests: mpsc::Receiver<Request>,
+    answers: mpsc::Sender<ToDashboard>,
+) -> Result<(), String> {
+    while let Some(request) = requests.recv().await {
+        let runs = runs.clone();
+        let performed = spawn_blocking(move || match request {
+            Request::Start(request) => runs
+                .start(&request)
+                .inspect_err(|rejected| {
+                    tracing::warn!(
+                        "run {}: {} refused: {}",
+                        request.run,
+                        request.command,
+                        rejected.reason
+                    )
+                })
+                .err(),
+            Request::Stop(stop) => {
+                runs.stop(&stop);
+                None
+            }
+        });
+        match performed.await {
+            Ok(None) => {}
+            Ok(Some(rejected)) => answers
+                .try_send(ToDashboard::CommandRejected(rejected))
+                .map_err(|_| "the connection does not move: too many messages wait".to_owned())?,
+            Err(panicked) => tracing::error!("a request failed: {panicked}"),
+        }
+    }
+    Ok(())
+}
+
 impl Runs {
-    /// Starts a run. A run that is known already is not started again.
+    /// Starts a run. A run that is known already is not started again. Blocks while the request is made durable.
     ///
     /// # Errors
     /// What to answer: the command is not offered, another run goes on, or the supervisor cannot be started.
     pub fn start(&self, request: &RunRequest) -> Result<(), CommandRejected> {
-        let mut entries = self.lock();
+        let _one = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.lock();
         if entries.iter().any(|entry| entry.id == request.run) {
             tracing::debug!("run {} is known already", request.run);
             return Ok(());
@@ -36,6 +94,7 @@ impl Runs {
                 ..rejected(reason)
             });
         }
+        drop(entries);
         let command = self
             .commands
             .with_args(&request.command, &request.args)
@@ -69,13 +128,13 @@ impl Runs {
             command.name,
             supervisor_request.requested_by
         );
-        entries.push(Entry::new(request.run, command.name, dir, Some(child)));
-        drop(entries);
+        let entry = Entry::new(request.run, command.name, dir, Some(child));
+        self.lock().push(entry);
         self.changed();
         Ok(())
     }
 
-    /// Passes an operator's stop on to the run's supervisor.
+    /// Passes an operator's stop on to the run's supervisor. Blocks as [`start`](Self::start) does.
     pub fn stop(&self, stop: &RunStop) {
         let entries = self.lock();
         let dir = entries

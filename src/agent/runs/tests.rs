@@ -210,9 +210,9 @@ async fn a_found_run_is_followed_and_ends_with_its_journal() {
     drop(lock);
     until(&runs, |runs| runs.kept()[0].end == Some(Seq(3))).await;
     let run = dir.run_id().unwrap();
-    runs.acknowledged(run, Seq(2));
+    runs.acknowledged(run, Seq(2)).await;
     assert!(dir.path().exists(), "not all is acknowledged");
-    runs.acknowledged(run, Seq(3));
+    runs.acknowledged(run, Seq(3)).await;
     assert!(!dir.path().exists() && runs.known().is_empty());
     assert!(
         restart.is_cancelled(),

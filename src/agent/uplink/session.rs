@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::dial::Socket;
 use super::writer::{self, MAX_CONTROL, MAX_OUTPUT, Queues};
 use super::{End, Uplink};
+use crate::agent::runs::{self, MAX_REQUESTS, Request};
 use crate::agent::{heartbeat, register, shipper};
 use crate::wire::PROTOCOL;
 use crate::wire::to_agent::{Registered, RunAck, ToAgent};
@@ -31,6 +32,8 @@ struct Session<'a> {
     tasks: JoinSet<Result<(), String>>,
     control: mpsc::Sender<ToDashboard>,
     output: mpsc::Sender<Bytes>,
+    /// To the task that starts and stops runs, once the dashboard has answered.
+    requests: Option<mpsc::Sender<Request>>,
     /// To the shipper, once there is one.
     acks: Option<mpsc::Sender<RunAck>>,
     registered: bool,
@@ -52,6 +55,7 @@ pub async fn serve(uplink: &Uplink, socket: Socket, shutdown: &CancellationToken
         tasks: JoinSet::new(),
         control,
         output,
+        requests: None,
         acks: None,
         registered: false,
     };
@@ -159,18 +163,8 @@ impl Session<'_> {
                 "ignored: a request to run {} during --once",
                 request.command
             ),
-            ToAgent::Run(request) => {
-                if let Err(rejected) = self.uplink.runs.start(&request) {
-                    tracing::warn!(
-                        "run {}: {} refused: {}",
-                        request.run,
-                        request.command,
-                        rejected.reason
-                    );
-                    self.say(ToDashboard::CommandRejected(rejected))?;
-                }
-            }
-            ToAgent::RunStop(stop) => self.uplink.runs.stop(&stop),
+            ToAgent::Run(request) => self.ask(Request::Start(request))?,
+            ToAgent::RunStop(stop) => self.ask(Request::Stop(stop))?,
             ToAgent::RunAck(ack) => {
                 if let Some(acks) = &self.acks {
                     acks.try_send(ack)
@@ -218,11 +212,30 @@ impl Session<'_> {
         }
         let (acks, waiting) = mpsc::channel(shipper::MAX_ACKS);
         self.acks = Some(acks);
+        let (requests, asked) = mpsc::channel(MAX_REQUESTS);
+        self.requests = Some(requests);
+        self.tasks.spawn(runs::perform(
+            uplink.runs.clone(),
+            asked,
+            self.control.clone(),
+        ));
         let (runs, output) = (uplink.runs.clone(), self.output.clone());
         self.tasks.spawn(async move {
             shipper::ship(runs, registered.resume, waiting, output).await;
             Ok(())
         });
+    }
+
+    fn ask(&self, request: Request) -> Result<(), String> {
+        match &self.requests {
+            Some(requests) => requests
+                .try_send(request)
+                .map_err(|_| "too many requests wait: does the disk hang?".to_owned()),
+            None => {
+                tracing::warn!("ignored: a request before `registered`");
+                Ok(())
+            }
+        }
     }
 
     fn say(&self, message: ToDashboard) -> Result<(), String> {
