@@ -69,6 +69,7 @@ pub fn run(run_dir: &Path) -> anyhow::Result<i32> {
         signals,
         ladder: None,
         timeout_at: None,
+        looked: Instant::now(),
     };
     Ok(supervisor.run())
 }
@@ -80,6 +81,8 @@ struct Supervisor {
     output: Output,
     ladder: Option<Ladder>,
     timeout_at: Option<Instant>,
+    /// When it was last asked whether the program has ended.
+    looked: Instant,
 }
 
 impl Supervisor {
@@ -148,7 +151,10 @@ impl Supervisor {
                 open = self.read(pty, &mut buffer);
             }
             self.output.tick();
-            if status.is_none() {
+            // A missed signal costs a second, not the end.
+            let looked = self.looked.elapsed() >= MAX_SLEEP;
+            if status.is_none() && (self.signals.child.swap(false, Ordering::Relaxed) || looked) {
+                self.looked = Instant::now();
                 match pty.try_wait() {
                     Ok(Some(ended)) => {
                         status = Some(ended);
@@ -368,6 +374,7 @@ fn boot_id() -> Option<String> {
 struct Signals {
     stop: Arc<AtomicBool>,
     terminate: Arc<AtomicBool>,
+    child: Arc<AtomicBool>,
     wake: UnixStream,
 }
 
@@ -376,7 +383,8 @@ impl Signals {
         let (wake, sender) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         let flag = || Arc::new(AtomicBool::new(false));
-        let (stop, terminate, ignored) = (flag(), flag(), flag());
+        let (stop, terminate, child, ignored) = (flag(), flag(), flag(), flag());
+        signal_hook::flag::register(SIGCHLD, Arc::clone(&child))?;
         signal_hook::flag::register(SIGUSR1, Arc::clone(&stop))?;
         for signal in [SIGTERM, SIGINT] {
             signal_hook::flag::register(signal, Arc::clone(&terminate))?;
@@ -392,6 +400,7 @@ impl Signals {
         Ok(Self {
             stop,
             terminate,
+            child,
             wake,
         })
     }
