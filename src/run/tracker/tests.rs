@@ -8,11 +8,10 @@ fn tracker(tool: RebuildTool) -> Tracker {
     })
 }
 
+type Notices = Vec<(NoticeKind, u64, String)>;
+
 /// Feeds lines; those that begin with `\r` are redraws. Returns the phases with their lines, and the notices.
-fn follow(
-    tracker: &mut Tracker,
-    text: &str,
-) -> (Vec<(Phase, u64)>, Vec<(NoticeKind, u64, String)>) {
+fn follow(tracker: &mut Tracker, text: &str) -> (Vec<(Phase, u64)>, Notices) {
     let mut found = Vec::new();
     tracker.start(&mut found);
     let mut number = 1;
