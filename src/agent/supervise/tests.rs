@@ -155,7 +155,7 @@ fn a_plain_command_from_start_to_end() {
     assert_eq!(output(&all), b"one\ntwo\r\x1b[Kthree\nrest");
     let view = view(&all);
     assert_eq!(view.state, RunState::Succeeded);
-    assert_eq!((view.lines, view.bytes), (3, 22));
+    assert_eq!((view.lines, view.bytes), (3, 21));
     assert_eq!(view.phase(), Some(Phase::Running));
     let marks: Vec<LineMark> = all
         .iter()
