@@ -16,7 +16,7 @@ async function main() {
   const connection = new Connection();
   const who = await session();
   const back = wayBack();
-  if (back !== null && location.pathname === '/') history.replaceState(null, '', back);
+  if (back !== null && (location.pathname === '/' || back.startsWith(`${location.pathname}#`))) history.replaceState(null, '', back);
   // A page that the browser kept may belong to a session that has ended.
   addEventListener('pageshow', (event) => event.persisted && session().catch(() => null));
   const fleet = new Fleet((state) => connection.set('hosts', state));

@@ -1,5 +1,5 @@
 // @ts-check
-// For login.html and setup.html: error texts by code, the setup token from the link, the repeated password.
+// For login.html and setup.html: error texts by code, the setup token from the link, the way on, the repeated password.
 
 /** @type {Record<string, string>} */
 const ERRORS = {
@@ -27,8 +27,19 @@ function input(id) {
 
 const token = input('token');
 if (token) token.value = query.get('token') ?? location.hash.slice(1);
+
+// Where to go on after the login. The part after `#` never reaches the dashboard, so the page keeps it.
 const next = input('next');
-if (next) next.value = query.get('next') ?? '';
+const wanted = query.get('next');
+if (next && wanted !== null) {
+  next.value = wanted;
+  next.disabled = false;
+  try {
+    if (location.hash !== '') sessionStorage.setItem('nixfleet.next', wanted + location.hash);
+  } catch {
+    // Storage is refused: the login leads to the page, not to the line.
+  }
+}
 
 const password = input('password');
 const repeat = input('repeat');
