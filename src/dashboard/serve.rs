@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use anyhow::Context;
 use axum::Router;
+use axum::serve::ListenerExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::dashboard::DRAIN;
@@ -20,7 +21,14 @@ pub async fn serve(
     listener
         .set_nonblocking(true)
         .context("preparing the listener")?;
-    let listener = tokio::net::TcpListener::from_std(listener).context("preparing the listener")?;
+    let listener = tokio::net::TcpListener::from_std(listener)
+        .context("preparing the listener")?
+        // Acknowledgements and lines are small messages that somebody waits for: without this they may wait 40 ms.
+        .tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!("a connection stays slow: {error}");
+            }
+        });
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let served =
         axum::serve(listener, service).with_graceful_shutdown(shutdown.clone().cancelled_owned());
