@@ -285,7 +285,7 @@ async fn flood() -> Outcome<()> {
     let began = Instant::now();
     let mut open = std::collections::VecDeque::new();
     let mut in_flight = 0;
-    let mut acked = |open: &mut std::collections::VecDeque<(u64, usize)>, upto: u64| {
+    let acked = |open: &mut std::collections::VecDeque<(u64, usize)>, upto: u64| {
         let mut freed = 0;
         while open.front().is_some_and(|(last, _)| *last <= upto) {
             freed += open.pop_front().map_or(0, |(_, len)| len);

@@ -96,7 +96,7 @@ impl Fleet {
     /// An operator's note on a host, which may be new.
     pub fn comment(&self, host: &HostName, comment: &str) {
         self.change(host, true, |entry, _| {
-            comment.clone_into(&mut entry.comment)
+            comment.clone_into(&mut entry.comment);
         });
     }
 

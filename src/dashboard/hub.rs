@@ -217,7 +217,7 @@ impl Hub {
                 tracing::error!("nothing was stored: {error}; agents keep it and send it again");
                 self.counters.failures.fetch_add(1, Relaxed);
                 tokio::time::sleep(PAUSE).await;
-                draft.fail(error, &self.runs);
+                draft.fail(&error);
             }
         }
     }

@@ -235,16 +235,13 @@ fn batch(run: crate::run::id::RunId, bytes: &[u8]) -> Batch {
     };
     let mut rest = bytes;
     while !rest.is_empty() {
-        match record::decode(rest) {
-            Ok(Some((record, len))) => {
-                batch.records.push(record);
-                rest = &rest[len..];
-            }
-            Ok(None) | Err(_) => {
-                tracing::warn!(%run, "a damaged record; the host is asked to send it again");
-                batch.damaged = true;
-                break;
-            }
+        if let Ok(Some((record, len))) = record::decode(rest) {
+            batch.records.push(record);
+            rest = &rest[len..];
+        } else {
+            tracing::warn!(%run, "a damaged record; the host is asked to send it again");
+            batch.damaged = true;
+            break;
         }
     }
     batch

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
@@ -78,6 +79,8 @@ pub struct Peer {
     outbox: Mutex<Outbox>,
     inbox: Mutex<Inbox>,
     wake: Notify,
+    /// Whether the hub has taken its `register`.
+    welcome: AtomicBool,
 }
 
 impl Peer {
@@ -90,7 +93,18 @@ impl Peer {
             outbox: Mutex::default(),
             inbox: Mutex::default(),
             wake: Notify::new(),
+            welcome: AtomicBool::new(false),
         }
+    }
+
+    /// The hub has taken its `register`: from here on it may be asked for runs.
+    pub fn welcome(&self) {
+        self.welcome.store(true, Ordering::Release);
+    }
+
+    /// Whether it may be asked for runs.
+    pub fn is_welcome(&self) -> bool {
+        self.welcome.load(Ordering::Acquire)
     }
 
     /// Queues a message to the agent. One that does not take its messages is disconnected, and asks again later.

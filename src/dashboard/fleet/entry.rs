@@ -115,12 +115,11 @@ impl Entry {
 
     /// Takes what the hub knows of a run here.
     pub fn set_activity(&mut self, run: RunId, activity: Option<HostActivity>) {
-        match activity {
-            Some(activity) => self.activity = Some(activity),
-            None => {
-                self.activity.take_if(|own| own.run == run);
-                self.ended = Some(run);
-            }
+        if activity.is_some() {
+            self.activity = activity;
+        } else {
+            self.activity.take_if(|own| own.run == run);
+            self.ended = Some(run);
         }
         self.look_at_phase();
     }

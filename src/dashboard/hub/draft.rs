@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::Hub;
-use super::output::Added;
+use super::output::{Added, Written};
 use super::requests::Refusal;
 use super::sanitize::sanitized;
 use super::track::Track;
@@ -21,7 +21,7 @@ use crate::dashboard::store::events::NewEvent;
 use crate::dashboard::store::output::chunk::Gap;
 use crate::dashboard::store::runs::RunRow;
 use crate::run::event::RunEvent;
-use crate::run::id::{HostName, RunId};
+use crate::run::id::{HostName, RunId, Seq};
 use crate::run::phase::RunState;
 use crate::wire::to_agent::{Registered, RunAck, ToAgent};
 use crate::wire::to_dashboard::Register;
@@ -35,7 +35,8 @@ pub(super) struct Changed {
     pub added: Added,
     /// How it stood before.
     before: Option<RunState>,
-    watched: bool,
+    /// The last record that is in the store already.
+    stored_seq: Seq,
 }
 
 /// An answer that is due after the commit.
@@ -76,9 +77,17 @@ impl Draft {
             new: true,
             added: Added::default(),
             before: None,
-            watched: false,
+            stored_seq: Seq(0),
         };
         self.runs.insert(changed.track.row.id, changed);
+    }
+
+    /// Leaves out a host that is being removed.
+    pub fn forget(&mut self, host: &HostName) {
+        self.runs
+            .retain(|_, changed| &changed.track.row.host != host);
+        self.hosts.retain(|(own, _)| own != host);
+        self.welcomes.retain(|(peer, _)| &peer.host != host);
     }
 
     /// What is to be written.
@@ -176,12 +185,12 @@ impl Draft {
     }
 
     /// It is not on the disk: nothing has changed, and agents continue from what is.
-    pub fn fail(self, error: StoreError, runs: &HashMap<RunId, Track>) {
+    pub fn fail(self, error: &StoreError) {
         for ((_, run), (peer, _)) in self.acks {
-            if let Some(track) = runs.get(&run) {
+            if let Some(changed) = self.runs.get(&run) {
                 peer.send(ToAgent::RunAck(RunAck {
                     run,
-                    seq: track.last_seq(),
+                    seq: changed.stored_seq,
                     rewind: true,
                 }));
             }
@@ -216,10 +225,10 @@ impl Hub {
         };
         Ok(Some(slot.insert(Changed {
             before: Some(track.row.view.state),
-            track,
             new: false,
-            added: Added::default(),
-            watched: self.live.is_watched(run),
+            added: Added::new(self.live.is_watched(run)),
+            stored_seq: track.last_seq(),
+            track,
         })))
     }
 
@@ -283,9 +292,15 @@ impl Changed {
                 lines,
                 tail_skip,
                 ..
-            } => self
-                .added
-                .output(end, sizes, self.watched, *at, lines, *tail_skip, raw),
+            } => {
+                let written = Written {
+                    at: *at,
+                    marks: lines,
+                    tail_skip: *tail_skip,
+                    raw,
+                };
+                self.added.output(end, sizes, &written);
+            }
             RunEvent::Gap {
                 at,
                 bytes,
@@ -298,7 +313,7 @@ impl Changed {
                     lines: *lines,
                     reason: reason.clone(),
                 };
-                self.added.gap(end, sizes, *at, gap);
+                self.added.gap(end, sizes, *at, &gap);
             }
             _ => {}
         }

@@ -7,6 +7,19 @@ use crate::dashboard::store::output::{OutputEnd, Sizes};
 use crate::run::event::LineMark;
 use crate::wire::api::LogLine;
 
+/// One `output` event with its bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Written<'a> {
+    /// When the last byte was read.
+    pub at: u64,
+    /// The lines that end in the bytes.
+    pub marks: &'a [LineMark],
+    /// See [`RunEvent::Output`](crate::run::event::RunEvent::Output).
+    pub tail_skip: u64,
+    /// The bytes.
+    pub raw: &'a [u8],
+}
+
 /// The output that one draft adds to one run.
 #[derive(Debug, Default)]
 pub(super) struct Added {
@@ -14,28 +27,36 @@ pub(super) struct Added {
     pub steps: Vec<OutputStep>,
     /// The newest lines, for readers; only while somebody reads.
     pub lines: Vec<LogLine>,
+    /// Whether somebody does.
+    pub watched: bool,
     /// Grows until it is full: small events of one transaction become one chunk.
     pending: Option<Chunk>,
 }
 
 impl Added {
+    /// Nothing yet.
+    pub fn new(watched: bool) -> Self {
+        Self {
+            watched,
+            ..Self::default()
+        }
+    }
+
     /// Takes the bytes of one event. The dashboard counts positions itself and believes no mark beyond the bytes it has.
-    pub fn output(
-        &mut self,
-        end: &mut OutputEnd,
-        sizes: &mut Sizes,
-        watched: bool,
-        at: u64,
-        marks: &[LineMark],
-        tail_skip: u64,
-        raw: &[u8],
-    ) {
+    pub fn output(&mut self, end: &mut OutputEnd, sizes: &mut Sizes, written: &Written<'_>) {
+        let Written {
+            at,
+            marks,
+            tail_skip,
+            raw,
+        } = *written;
         let stop = end.bytes + raw.len() as u64;
         let mut marks = marks.iter();
         let mut lines = Vec::with_capacity(marks.len());
-        if std::mem::take(&mut end.start_unknown)
+        if end.start_unknown
             && let Some(mark) = marks.next()
         {
+            end.start_unknown = false;
             // The line began somewhere in a gap: its end is the first newline after it.
             let newline = memchr::memchr(b'\n', raw).map_or(raw.len(), |at| at + 1);
             lines.push(LineEnd {
@@ -64,7 +85,7 @@ impl Added {
             let n = lines.partition_point(|line| line.end <= piece_end);
             let last = piece.len() == rest.len();
             let skip = if last { tail_skip } else { 0 };
-            self.piece(end, sizes, watched, at, &lines[..n], skip, piece);
+            self.piece(end, sizes, at, &lines[..n], skip, piece);
             (rest, lines) = (&rest[piece.len()..], &lines[n..]);
             if rest.is_empty() {
                 break;
@@ -72,12 +93,10 @@ impl Added {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one event's parts, used once")]
     fn piece(
         &mut self,
         end: &mut OutputEnd,
         sizes: &mut Sizes,
-        watched: bool,
         at: u64,
         lines: &[LineEnd],
         tail_skip: u64,
@@ -100,7 +119,7 @@ impl Added {
         let base = end.bytes - end.tail.len() as u64;
         let mut window = std::mem::take(&mut end.tail);
         window.extend_from_slice(bytes);
-        if watched {
+        if self.watched {
             for (n, line) in (chunk.first_line..).zip(lines) {
                 let from = line.visible.saturating_sub(base) as usize;
                 let to = line.end.saturating_sub(base) as usize;
@@ -129,13 +148,13 @@ impl Added {
             self.flush(sizes);
         }
         match &mut self.pending {
-            Some(pending) => pending.append(chunk),
+            Some(pending) => pending.append(&chunk),
             None => self.pending = Some(chunk),
         }
     }
 
     /// Takes bytes that no journal could keep.
-    pub fn gap(&mut self, end: &mut OutputEnd, sizes: &mut Sizes, at: u64, gap: Gap) {
+    pub fn gap(&mut self, end: &mut OutputEnd, sizes: &mut Sizes, at: u64, gap: &Gap) {
         self.flush(sizes);
         let stop = end.bytes + gap.bytes;
         let chunk = Chunk {
@@ -166,5 +185,102 @@ impl Added {
             self.steps.push(OutputStep::Add(chunk));
             self.steps.extend(merge.map(OutputStep::Merge));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn chunks(added: &mut Added, sizes: &mut Sizes) -> Vec<Chunk> {
+        added.flush(sizes);
+        let steps = std::mem::take(&mut added.steps);
+        let chunk = |step| match step {
+            OutputStep::Add(chunk) => Some(chunk),
+            OutputStep::Merge(_) => None,
+        };
+        steps.into_iter().filter_map(chunk).collect()
+    }
+
+    proptest! {
+        /// Whatever marks an agent sends: no panic, every byte kept, positions that follow each other.
+        #[test]
+        fn no_marks_break_the_books(
+            events in proptest::collection::vec((
+                proptest::collection::vec(any::<u8>(), 0..50),
+                proptest::collection::vec((0_u64..80, 0_u64..80, any::<u32>()), 0..6),
+                prop_oneof![Just(0_u64), 0_u64..80, Just(u64::MAX)],
+                prop_oneof![9 => Just(None), 1 => (1_u64..9, 0_u64..3).prop_map(Some)],
+            ), 1..20),
+            huge in any::<bool>(),
+        ) {
+            let (mut end, mut sizes) = (OutputEnd::default(), Sizes::default());
+            let mut added = Added::new(true);
+            let (mut all, mut found) = (Vec::new(), Vec::new());
+            for (raw, marks, tail_skip, gap) in events {
+                if let Some((bytes, lines)) = gap {
+                    let gap = Gap { bytes, lines, reason: String::new() };
+                    added.gap(&mut end, &mut sizes, 5, &gap);
+                }
+                let grow = |number: u64| if huge && number > 70 { u64::MAX } else { number };
+                let marks: Vec<LineMark> = marks.into_iter()
+                    .map(|(len, skip, ago)| LineMark { len: grow(len), skip: grow(skip), ago })
+                    .collect();
+                let written = Written { at: 5, marks: &marks, tail_skip, raw: &raw };
+                added.output(&mut end, &mut sizes, &written);
+                all.extend(raw);
+                found.extend(chunks(&mut added, &mut sizes));
+            }
+            let (mut at, mut line) = (0, 1);
+            for chunk in &found {
+                prop_assert_eq!((chunk.offset, chunk.first_line), (at, line));
+                (at, line) = (chunk.end(), line + chunk.n_lines());
+                let ends: Vec<u64> = chunk.lines.iter().map(|line| line.end).collect();
+                prop_assert!(ends.is_sorted() && ends.iter().all(|to| *to <= at));
+                let mut back = Chunk { line_start: chunk.line_start, at: chunk.at, ..Chunk::default() };
+                back.decode_marks(&chunk.encode_marks().unwrap()).unwrap();
+                prop_assert_eq!(&back.lines, &chunk.lines);
+            }
+            prop_assert_eq!((at, line), (end.bytes, end.lines + 1));
+            let bytes: Vec<u8> = found.into_iter().flat_map(|chunk| chunk.bytes).collect();
+            prop_assert_eq!(bytes, all);
+        }
+    }
+
+    #[test]
+    fn one_large_event_becomes_several_chunks_and_small_ones_one() {
+        let (mut end, mut sizes) = (OutputEnd::default(), Sizes::default());
+        let mut added = Added::default();
+        let raw = vec![b'x'; MAX_CHUNK * 2 + 5];
+        let mark = |len| LineMark {
+            len,
+            skip: 0,
+            ago: 0,
+        };
+        let written = Written {
+            at: 1,
+            marks: &[mark(3), mark(raw.len() as u64 - 3)],
+            tail_skip: 0,
+            raw: &raw,
+        };
+        added.output(&mut end, &mut sizes, &written);
+        let found = chunks(&mut added, &mut sizes);
+        let shape: Vec<_> = found
+            .iter()
+            .map(|chunk| (chunk.bytes.len(), chunk.lines.len()))
+            .collect();
+        assert_eq!(shape, [(MAX_CHUNK, 1), (MAX_CHUNK, 0), (5, 1)]);
+        for n in 0..20 {
+            let small = Written {
+                at: 1,
+                marks: &[mark(2)],
+                tail_skip: 0,
+                raw: b"y\n",
+            };
+            added.output(&mut end, &mut sizes, &small);
+            assert_eq!(end.lines, 3 + n);
+        }
+        assert_eq!(chunks(&mut added, &mut sizes).len(), 1);
     }
 }

@@ -49,6 +49,7 @@ impl Hub {
                 self.conclude(draft, run, RunState::Lost, why_lost).await;
             }
         }
+        peer.welcome();
         draft.hosts.push((peer.host.clone(), register));
         draft.welcomes.push((Arc::clone(peer), named));
     }

@@ -173,7 +173,7 @@ impl Hub {
                 let _ = reply.send(answer.map(|()| run));
             }
             HubRequest::Remove { host, reply } => {
-                let _ = reply.send(self.remove(&host).await);
+                let _ = reply.send(self.remove(draft, &host).await);
             }
         }
     }
@@ -202,6 +202,8 @@ impl Hub {
         let peer = self
             .fleet
             .peer(host)
+            // Before its welcome, nobody knows which runs the host has.
+            .filter(|peer| peer.is_welcome())
             .ok_or_else(|| Refusal::Offline(host.clone()))?;
         if peer.protocol < 3 {
             return Err(Refusal::OldProtocol(host.clone()));
@@ -280,8 +282,7 @@ impl Hub {
         Ok(())
     }
 
-    /// The run that goes on at `host`.
-    pub(super) async fn remove(&mut self, host: &HostName) -> Result<(), Refusal> {
+    async fn remove(&mut self, draft: &mut Draft, host: &HostName) -> Result<(), Refusal> {
         if self.fleet.peer(host).is_some() {
             return Err(Refusal::Connected(host.clone()));
         }
@@ -289,6 +290,7 @@ impl Hub {
         if !done.map_err(|error| Refusal::Store(error.to_string()))? {
             return Err(Refusal::UnknownHost(host.clone()));
         }
+        draft.forget(host);
         self.fleet.forget(host);
         let live = &self.live;
         self.runs.retain(|id, track| {

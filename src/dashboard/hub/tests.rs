@@ -218,3 +218,28 @@ async fn a_stop_reaches_the_agent() {
     let (status, body) = house.ask("POST", &stop, "").await;
     assert_eq!(status, StatusCode::CONFLICT, "{body}");
 }
+
+#[tokio::test]
+async fn what_is_not_on_the_disk_is_not_acknowledged() {
+    let house = House::start().await;
+    let (mut agent, _) = Agent::join(&house, register("web1")).await;
+    let run = house.start_run(&mut agent, "web1").await;
+    let (_, mut tips) = house.app.live.watch(run).unwrap();
+    tips.borrow_and_update();
+    house.app.store.close().await;
+    let mut journal = Journal::new(run);
+    let first = [journal.started(), journal.output(b"x\n")].concat();
+    agent.send(journal.frame(&first)).await;
+    assert_eq!(agent.ack().await, (0, true));
+    assert!(
+        !tips.has_changed().unwrap(),
+        "published before it was stored"
+    );
+    let refused = house.app.hub.run(
+        "web1".parse().unwrap(),
+        "pull".parse().unwrap(),
+        Vec::new(),
+        "test".into(),
+    );
+    assert!(refused.await.is_err());
+}

@@ -79,7 +79,7 @@ pub(super) async fn add(
     if last.gap.is_some() {
         return Ok(());
     }
-    last.append(chunk.clone());
+    last.append(chunk);
     sqlx::query("DELETE FROM output WHERE run_id = ?1 AND offset_bytes = ?2")
         .bind(run)
         .bind(int(last.offset))

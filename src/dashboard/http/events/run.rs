@@ -175,25 +175,19 @@ impl Follow {
             .live
             .as_ref()
             .and_then(|(channel, _)| channel.recent(self.next, MAX_LINES));
-        let (lines, next): (Vec<LogLine>, u64) = match recent {
-            Some(lines) => {
-                let next = lines.last().map_or(tip.lines, |line| line.n) + 1;
-                (lines, next)
-            }
-            None => {
-                let found = self
-                    .app
-                    .store
-                    .read_lines(self.run, self.next, MAX_LINES)
-                    .await?;
-                // Nothing where lines should be: they are gone, and waiting for them would never end.
-                let next = if found.lines.is_empty() {
-                    tip.lines + 1
-                } else {
-                    found.next
-                };
-                (found.lines.iter().map(show).collect(), next)
-            }
+        let (lines, next): (Vec<LogLine>, u64) = if let Some(lines) = recent {
+            let next = lines.last().map_or(tip.lines, |line| line.n) + 1;
+            (lines, next)
+        } else {
+            let store = &self.app.store;
+            let found = store.read_lines(self.run, self.next, MAX_LINES).await?;
+            // Nothing where lines should be: they are gone, and waiting for them would never end.
+            let next = if found.lines.is_empty() {
+                tip.lines + 1
+            } else {
+                found.next
+            };
+            (found.lines.iter().map(show).collect(), next)
         };
         self.next = next;
         if !lines.is_empty() {

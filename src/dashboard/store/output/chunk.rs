@@ -76,7 +76,7 @@ impl Chunk {
     }
 
     /// Appends the chunk that follows. Both hold bytes, no gap.
-    pub fn append(&mut self, next: Self) {
+    pub fn append(&mut self, next: &Self) {
         debug_assert_eq!(self.end(), next.offset, "chunks follow each other");
         self.bytes.extend_from_slice(&next.bytes);
         self.lines.extend_from_slice(&next.lines);

@@ -85,7 +85,7 @@ pub(in crate::dashboard::store) async fn merge(
     for row in &rows {
         let chunk = from_row(row)?;
         match &mut merged {
-            Some(merged) => merged.append(chunk),
+            Some(merged) => merged.append(&chunk),
             None => merged = Some(chunk),
         }
     }
