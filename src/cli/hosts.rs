@@ -203,7 +203,7 @@ mod tests {
                              "progress": {"done": 3, "total": 10, "unit": "builds"}, "since": ""}
             })),
             host(
-                json!({"hostname": "new", "status": "never_seen", "generation": "", "last_heartbeat_age_ms": null}),
+                &json!({"hostname": "new", "status": "never_seen", "generation": "", "last_heartbeat_age_ms": null}),
             ),
         ];
         expect_test::expect![[r"

@@ -1,5 +1,7 @@
 //! A whole dashboard on a port of its own and an agent that says what a test wants it to, for the tests of this layer.
 
+mod journal;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -21,12 +23,11 @@ use super::access::{Access, AccessSettings, Role};
 use super::app::AppState;
 use super::{Dashboard, Settings, http, tls};
 use crate::base::secret::Secret;
-use crate::run::event::{LineMark, Outcome, RunEvent};
-use crate::run::id::{RunId, Seq};
-use crate::run::phase::RunState;
+use crate::run::id::RunId;
 use crate::wire::to_agent::{Registered, ToAgent};
-use crate::wire::to_dashboard::{Heartbeat, KnownRun, OfferedCommand, Register, ToDashboard};
-use crate::wire::{frame, record};
+use crate::wire::to_dashboard::{Heartbeat, OfferedCommand, Register, ToDashboard};
+
+pub use journal::Journal;
 
 /// The agents' token in tests.
 pub const AGENT_TOKEN: &str = "agent-token";
@@ -195,7 +196,7 @@ impl Agent {
         let mut request = format!("ws://{address}/ws").into_client_request()?;
         let bearer = format!("Bearer {token}").parse().unwrap();
         request.headers_mut().insert("authorization", bearer);
-        let (socket, _) = connect_async(request).await?;
+        let (socket, _) = connect_async_with_config(request, None, true).await?;
         Ok(Self { socket })
     }
 
@@ -262,105 +263,6 @@ impl Agent {
                 return (frame.code.into(), frame.reason.to_string());
             }
             assert!(matches!(message, Some(Ok(_))), "not closed but {message:?}");
-        }
-    }
-}
-
-/// A run's journal in the making.
-#[derive(Debug, Clone)]
-pub struct Journal {
-    pub run: RunId,
-    pub seq: u64,
-    lines: u64,
-    bytes: u64,
-    /// Bytes of the unfinished line before.
-    open: u64,
-}
-
-impl Journal {
-    pub fn new(run: RunId) -> Self {
-        Self {
-            run,
-            seq: 0,
-            lines: 0,
-            bytes: 0,
-            open: 0,
-        }
-    }
-
-    fn record(&mut self, event: &RunEvent, raw: &[u8]) -> Vec<u8> {
-        self.seq += 1;
-        let mut bytes = Vec::new();
-        record::encode(Seq(self.seq), event, raw, &mut bytes).unwrap();
-        bytes
-    }
-
-    pub fn started(&mut self) -> Vec<u8> {
-        let event = RunEvent::Started {
-            at: 1000,
-            argv: vec!["true".into()],
-            agent_version: "0".into(),
-            boot_id: None,
-            generation: None,
-        };
-        self.record(&event, b"")
-    }
-
-    pub fn output(&mut self, raw: &[u8]) -> Vec<u8> {
-        let mut lines = Vec::new();
-        let first_line = self.lines + 1;
-        for byte in raw {
-            self.open += 1;
-            if *byte == b'\n' {
-                lines.push(LineMark {
-                    len: self.open,
-                    skip: 0,
-                    ago: 0,
-                });
-                self.open = 0;
-            }
-        }
-        self.lines += lines.len() as u64;
-        let offset = self.bytes;
-        self.bytes += raw.len() as u64;
-        let event = RunEvent::Output {
-            at: 2000 + self.seq,
-            offset,
-            first_line,
-            lines,
-            tail_skip: 0,
-        };
-        self.record(&event, raw)
-    }
-
-    pub fn finished(&mut self, state: RunState) -> Vec<u8> {
-        let event = RunEvent::Finished {
-            at: 9000,
-            outcome: Outcome {
-                state,
-                exit_code: Some(0),
-                signal: None,
-                reason: None,
-            },
-            lines: self.lines,
-            bytes: self.bytes,
-            crc32c: 0,
-            generation: None,
-        };
-        self.record(&event, b"")
-    }
-
-    /// A frame of some of its records.
-    pub fn frame(&self, records: &[u8]) -> Message {
-        Message::binary(frame::encode(self.run, Seq(0), Seq(self.seq), records).unwrap())
-    }
-
-    pub fn known(&self) -> KnownRun {
-        KnownRun {
-            run: self.run,
-            command: "switch".parse().unwrap(),
-            last_seq: Seq(self.seq),
-            alive: true,
         }
     }
 }

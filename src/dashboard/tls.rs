@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsConfig;
 use axum_server::{Handle, Server};
 use hyper_util::rt::TokioTimer;
@@ -111,18 +112,23 @@ pub async fn serve(
         handle.graceful_shutdown(Some(DRAIN));
         std::future::pending::<()>().await;
     };
+    // No delay: acknowledgements and lines are small messages that somebody waits for, and might wait 40 ms.
     let served = async {
         match tls {
             Some(config) => {
                 let config = RustlsConfig::from_config(config);
                 let server = axum_server::from_tcp_rustls(listener, config)?;
-                limited(server.map(|acceptor| acceptor.handshake_timeout(HANDSHAKE)))
-                    .handle(handle.clone())
-                    .serve(service)
-                    .await
+                limited(server.map(|acceptor| {
+                    acceptor
+                        .handshake_timeout(HANDSHAKE)
+                        .acceptor(NoDelayAcceptor::new())
+                }))
+                .handle(handle.clone())
+                .serve(service)
+                .await
             }
             None => {
-                limited(axum_server::from_tcp(listener)?)
+                limited(axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor::new()))
                     .handle(handle.clone())
                     .serve(service)
                     .await

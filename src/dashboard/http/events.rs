@@ -3,6 +3,8 @@
 
 pub mod fleet;
 pub mod run;
+#[cfg(test)]
+mod tests;
 
 use std::convert::Infallible;
 use std::time::Duration;

@@ -53,9 +53,10 @@ impl Added {
         let stop = end.bytes + raw.len() as u64;
         let mut marks = marks.iter();
         let mut lines = Vec::with_capacity(marks.len());
-        if std::mem::take(&mut end.start_unknown)
+        if end.start_unknown
             && let Some(mark) = marks.next()
         {
+            end.start_unknown = false;
             // The line began somewhere in a gap: its end is the first newline after it.
             let newline = memchr::memchr(b'\n', raw).map_or(raw.len(), |at| at + 1);
             lines.push(LineEnd {
@@ -184,5 +185,102 @@ impl Added {
             self.steps.push(OutputStep::Add(chunk));
             self.steps.extend(merge.map(OutputStep::Merge));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn chunks(added: &mut Added, sizes: &mut Sizes) -> Vec<Chunk> {
+        added.flush(sizes);
+        let steps = std::mem::take(&mut added.steps);
+        let chunk = |step| match step {
+            OutputStep::Add(chunk) => Some(chunk),
+            OutputStep::Merge(_) => None,
+        };
+        steps.into_iter().filter_map(chunk).collect()
+    }
+
+    proptest! {
+        /// Whatever marks an agent sends: no panic, every byte kept, positions that follow each other.
+        #[test]
+        fn no_marks_break_the_books(
+            events in proptest::collection::vec((
+                proptest::collection::vec(any::<u8>(), 0..50),
+                proptest::collection::vec((0_u64..80, 0_u64..80, any::<u32>()), 0..6),
+                prop_oneof![Just(0_u64), 0_u64..80, Just(u64::MAX)],
+                prop_oneof![9 => Just(None), 1 => (1_u64..9, 0_u64..3).prop_map(Some)],
+            ), 1..20),
+            huge in any::<bool>(),
+        ) {
+            let (mut end, mut sizes) = (OutputEnd::default(), Sizes::default());
+            let mut added = Added::new(true);
+            let (mut all, mut found) = (Vec::new(), Vec::new());
+            for (raw, marks, tail_skip, gap) in events {
+                if let Some((bytes, lines)) = gap {
+                    let gap = Gap { bytes, lines, reason: String::new() };
+                    added.gap(&mut end, &mut sizes, 5, &gap);
+                }
+                let grow = |number: u64| if huge && number > 70 { u64::MAX } else { number };
+                let marks: Vec<LineMark> = marks.into_iter()
+                    .map(|(len, skip, ago)| LineMark { len: grow(len), skip: grow(skip), ago })
+                    .collect();
+                let written = Written { at: 5, marks: &marks, tail_skip, raw: &raw };
+                added.output(&mut end, &mut sizes, &written);
+                all.extend(raw);
+                found.extend(chunks(&mut added, &mut sizes));
+            }
+            let (mut at, mut line) = (0, 1);
+            for chunk in &found {
+                prop_assert_eq!((chunk.offset, chunk.first_line), (at, line));
+                (at, line) = (chunk.end(), line + chunk.n_lines());
+                let ends: Vec<u64> = chunk.lines.iter().map(|line| line.end).collect();
+                prop_assert!(ends.is_sorted() && ends.iter().all(|to| *to <= at));
+                let mut back = Chunk { line_start: chunk.line_start, at: chunk.at, ..Chunk::default() };
+                back.decode_marks(&chunk.encode_marks().unwrap()).unwrap();
+                prop_assert_eq!(&back.lines, &chunk.lines);
+            }
+            prop_assert_eq!((at, line), (end.bytes, end.lines + 1));
+            let bytes: Vec<u8> = found.into_iter().flat_map(|chunk| chunk.bytes).collect();
+            prop_assert_eq!(bytes, all);
+        }
+    }
+
+    #[test]
+    fn one_large_event_becomes_several_chunks_and_small_ones_one() {
+        let (mut end, mut sizes) = (OutputEnd::default(), Sizes::default());
+        let mut added = Added::default();
+        let raw = vec![b'x'; MAX_CHUNK * 2 + 5];
+        let mark = |len| LineMark {
+            len,
+            skip: 0,
+            ago: 0,
+        };
+        let written = Written {
+            at: 1,
+            marks: &[mark(3), mark(raw.len() as u64 - 3)],
+            tail_skip: 0,
+            raw: &raw,
+        };
+        added.output(&mut end, &mut sizes, &written);
+        let found = chunks(&mut added, &mut sizes);
+        let shape: Vec<_> = found
+            .iter()
+            .map(|chunk| (chunk.bytes.len(), chunk.lines.len()))
+            .collect();
+        assert_eq!(shape, [(MAX_CHUNK, 1), (MAX_CHUNK, 0), (5, 1)]);
+        for n in 0..20 {
+            let small = Written {
+                at: 1,
+                marks: &[mark(2)],
+                tail_skip: 0,
+                raw: b"y\n",
+            };
+            added.output(&mut end, &mut sizes, &small);
+            assert_eq!(end.lines, 3 + n);
+        }
+        assert_eq!(chunks(&mut added, &mut sizes).len(), 1);
     }
 }
