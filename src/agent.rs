@@ -1,7 +1,81 @@
 //! The program on each host.
+//!
+//! A run has a process of its own (`supervise`), which owns the terminal and writes the journal. The agent starts it, follows the journal
+//! and ships it; either may die. Nothing here evaluates Nix unasked.
 
+pub mod args;
+pub mod commands;
+pub mod config;
+pub mod config_file;
+pub mod environment;
+pub mod facts;
+pub mod heartbeat;
+pub mod identity;
 pub mod journal;
+pub mod launch;
+pub mod metrics;
 pub mod parse;
 pub mod pty;
+pub mod register;
 pub mod run_dir;
+pub mod runs;
+pub mod shipper;
+pub mod start;
+pub mod stasysmo;
+pub mod state_dir;
+pub mod steps;
 pub mod supervise;
+pub mod uplink;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Action, Args};
+use launch::SelfCommand;
+
+/// The whole program, for its own binary and for one that takes its role. `args` begins with the program's name;
+/// `self_command` is how to execute the program in this role again.
+pub fn main_with(args: impl IntoIterator<Item = OsString>, self_command: SelfCommand) -> ExitCode {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let done = match args.action {
+        None => start::run(args.config.as_deref(), args.once, self_command).map(|()| 0),
+        Some(Action::CheckConfig { config }) => return start::check_config(&config),
+        Some(Action::Steps { steps }) => return steps::perform(&steps),
+        Some(Action::Supervise { run_dir }) => supervise(&run_dir),
+        Some(Action::Parse {
+            exit,
+            structured,
+            file,
+        }) => {
+            let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+            parse::run(&file, exit, structured.as_deref(), &mut out)
+                .and_then(|()| Ok(std::io::Write::flush(&mut out)?))
+                .map(|()| 0)
+        }
+    };
+    match done {
+        Ok(exit) => ExitCode::from(u8::try_from(exit).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("nixfleet-agent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A supervisor in a session of its own: what happens to the agent's terminal or process group is nothing to it.
+fn supervise(run_dir: &Path) -> anyhow::Result<i32> {
+    if let Err(error) = nix::unistd::setsid() {
+        // It leads a group already, which somebody who starts it by hand at a terminal sees.
+        tracing::debug!("no session of its own: {error}");
+    }
+    supervise::run(run_dir)
+}

@@ -1,1 +1,70 @@
-//! The operator's command line.
+//! The operator's command line: a client of the dashboard's HTTP API and nothing else.
+
+mod args;
+mod client;
+mod exit;
+mod follow;
+mod hosts;
+mod logs;
+mod output;
+mod progress;
+mod runs;
+mod sse;
+mod text;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use self::args::{Args, Command};
+use self::client::Client;
+use self::exit::Exit;
+use self::output::Output;
+
+/// The whole program, for arguments that begin with the program's name.
+pub fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match <Args as clap::Parser>::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(error.exit_code() as u8);
+        }
+    };
+    let done = perform(&args);
+    let exit = match done {
+        Ok(exit) => exit,
+        Err(error) => {
+            let exit = Exit::of_error(&error);
+            if exit != Exit::Success {
+                // What the dashboard says may quote a host.
+                eprintln!("nixfleet: {}", text::plain(&format!("{error:#}")));
+            }
+            exit
+        }
+    };
+    ExitCode::from(exit)
+}
+
+fn perform(args: &Args) -> anyhow::Result<Exit> {
+    let client = Client::new(args)?;
+    let out = Output::new(args.json);
+    match &args.command {
+        Command::Hosts => hosts::list(&client, &out),
+        Command::Host { host } => hosts::show(&client, &out, host),
+        Command::Switch { hosts, follow } => {
+            follow::start(&client, &out, hosts, "switch", &[], follow.no_wait)
+        }
+        Command::Run {
+            host,
+            command,
+            args,
+            follow,
+        } => {
+            let hosts = std::slice::from_ref(host);
+            follow::start(&client, &out, hosts, command.as_str(), args, follow.no_wait)
+        }
+        Command::Runs { host, limit } => runs::list(&client, &out, host.as_ref(), *limit),
+        Command::Logs { run, follow } => logs::show(&client, &out, run, *follow),
+        Command::Stop { run, force } => runs::stop(&client, &out, run, *force),
+        Command::Open => hosts::open(&client, &out),
+    }
+}

@@ -3,19 +3,22 @@
 pub mod access;
 pub mod agents;
 pub mod app;
+pub mod args;
+pub mod config;
 pub mod fleet;
 pub mod http;
 pub mod hub;
 pub mod live;
 pub mod liveness;
-pub mod serve;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod tls;
 mod upkeep;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -46,6 +49,13 @@ pub struct Settings {
     pub retention: Option<Duration>,
     /// Who may come in.
     pub access: Access,
+    /// With a certificate, everything is spoken over TLS.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// The page's files are read from this folder instead of the ones built in.
+    pub ui_dir: Option<PathBuf>,
+    /// Where people reach the dashboard. With it, the start prints the address, and before that, where nobody can log in
+    /// yet, a link under it that sets the first password. Without it, nothing is printed.
+    pub link_base: Option<String>,
 }
 
 impl Settings {
@@ -57,6 +67,9 @@ impl Settings {
             sweep: Duration::from_secs(1),
             retention: None,
             access,
+            tls: None,
+            ui_dir: None,
+            link_base: None,
         }
     }
 }
@@ -92,6 +105,7 @@ impl Dashboard {
             fleet,
             live,
             access: settings.access.clone(),
+            ui_dir: settings.ui_dir.clone(),
             connections: Connections::default(),
             shutdown,
         };
@@ -137,8 +151,30 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let dashboard = Dashboard::start(&settings, shutdown.clone()).await?;
+    if let Some(base) = &settings.link_base {
+        if let Some(link) = dashboard.app.new_setup_link(base).await? {
+            say(&format!(
+                "nobody can log in yet; set the administrator's password within 24 hours: {link}"
+            ));
+        }
+        let scheme = if settings.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let bound = listener.local_addr().context("asking for the address")?;
+        say(&format!("listening on {scheme}://{bound}"));
+    }
     let router = http::router(dashboard.app.clone());
-    let served = serve::serve(listener, router, shutdown).await;
+    let served = tls::serve(listener, settings.tls, router, shutdown).await;
     dashboard.finish().await;
     served
+}
+
+/// Says something where a person looks: the log, and standard output.
+fn say(text: &str) {
+    use std::io::Write as _;
+    tracing::info!("{text}");
+    // A closed standard output is no reason not to run.
+    let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -44,3 +44,6 @@ pub const MAX_FRAME: usize = 512 * 1024;
 pub const MAX_BATCH: usize = 256 * 1024;
 /// The most unacknowledged bytes of journal records per agent, before compression.
 pub const MAX_IN_FLIGHT: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod golden;

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::pty::{OpenptyResult, Winsize, openpty};
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::{Signal, killpg};
 use nix::sys::termios::{LocalFlags, OutputFlags, SetArg, tcgetattr, tcsetattr};
 use nix::unistd::Pid;
 
@@ -116,11 +116,6 @@ impl Pty {
     /// The system does not say.
     pub fn try_wait(&mut self) -> io::Result<Option<std::process::ExitStatus>> {
         self.child.try_wait()
-    }
-
-    /// Signals the program alone. That it is gone is no error.
-    pub fn signal_leader(&self, signal: Signal) {
-        let _ = kill(self.pid(), signal);
     }
 
     /// Signals the program and its children that stayed in its group. That they are gone is no error.

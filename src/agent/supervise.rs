@@ -3,21 +3,15 @@
 //! It knows no network and no agent: either of them may die or be replaced while the run goes on. One thread waits for
 //! the terminal, for signals and for the next thing that is due; a second one makes the journal durable.
 
-use std::fs;
-use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Command, ExitStatus};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::ExitStatus;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 
 use crate::agent::journal::{self, JournalWriter};
 use crate::agent::pty::{Pty, ReadOutcome};
@@ -25,15 +19,17 @@ use crate::agent::run_dir::{RunDir, SupervisorRequest};
 use crate::base::{VERSION, clock};
 use crate::run::event::{NoticeKind, RunEvent};
 use crate::run::id::Seq;
-use crate::run::kind::RunKind;
 use crate::run::summary::{Ended, Interference, outcome};
 use crate::run::tracker::Tracker;
 
 mod environment;
 mod output;
+mod program;
+mod signals;
 mod stop;
 
 use output::Output;
+use signals::Signals;
 use stop::{Cause, Ladder};
 
 /// How long output is still read after the program ended: children in the background keep the terminal open.
@@ -69,6 +65,7 @@ pub fn run(run_dir: &Path) -> anyhow::Result<i32> {
         signals,
         ladder: None,
         timeout_at: None,
+        looked: Instant::now(),
     };
     Ok(supervisor.run())
 }
@@ -80,6 +77,8 @@ struct Supervisor {
     output: Output,
     ladder: Option<Ladder>,
     timeout_at: Option<Instant>,
+    /// When it was last asked whether the program has ended.
+    looked: Instant,
 }
 
 impl Supervisor {
@@ -88,52 +87,19 @@ impl Supervisor {
             at: clock::now(),
             argv: self.request.argv.clone(),
             agent_version: VERSION.to_owned(),
-            boot_id: boot_id(),
-            generation: generation(),
+            boot_id: program::boot_id(),
+            generation: program::generation(),
         });
         self.timeout_at = self
             .request
             .timeout_s
             .and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
         self.output.start();
-        let ended = match self.spawn() {
+        let ended = match program::spawn(&self.request) {
             Ok(mut pty) => self.follow(&mut pty),
             Err(why) => Ended::NotStarted(why),
         };
         self.finish(&ended)
-    }
-
-    fn spawn(&self) -> Result<Pty, String> {
-        let Some((program, arguments)) = self.request.argv.split_first() else {
-            return Err("the request names no program".to_owned());
-        };
-        let mut command = Command::new(program);
-        command.args(arguments);
-        environment::apply(&mut command, &self.request, std::env::vars_os());
-        if let Some(cwd) = &self.request.cwd {
-            if !cwd.is_dir() {
-                return Err(format!(
-                    "its working directory {} is not there; make it or change the configuration",
-                    cwd.display()
-                ));
-            }
-            command.current_dir(cwd);
-        }
-        Pty::spawn(command).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => {
-                let setting = match self.request.kind {
-                    RunKind::Rebuild { .. } => "`program` in `[rebuild]`",
-                    RunKind::Plain => "`argv` of the command",
-                };
-                format!(
-                    "the program {program} is not there; install it, or set {setting} to its path"
-                )
-            }
-            io::ErrorKind::PermissionDenied => {
-                format!("the program {program} may not be executed: {error}")
-            }
-            _ => format!("the program {program} does not start: {error}"),
-        })
     }
 
     /// Reads and waits until the program has ended and its output too.
@@ -148,7 +114,10 @@ impl Supervisor {
                 open = self.read(pty, &mut buffer);
             }
             self.output.tick();
-            if status.is_none() {
+            // A missed signal costs a second, not the end.
+            let looked = self.looked.elapsed() >= MAX_SLEEP;
+            if status.is_none() && (self.signals.child.swap(false, Ordering::Relaxed) || looked) {
+                self.looked = Instant::now();
                 match pty.try_wait() {
                     Ok(Some(ended)) => {
                         status = Some(ended);
@@ -167,7 +136,7 @@ impl Supervisor {
                     pty.signal_group(Signal::SIGKILL);
                 }
                 if !open || drained {
-                    return ended(status);
+                    return program::ended(status);
                 }
             }
             self.stops(pty);
@@ -330,7 +299,7 @@ impl Supervisor {
             lines: self.output.lines,
             bytes,
             crc32c,
-            generation: generation(),
+            generation: program::generation(),
         };
         self.output.event(&finished);
         if self.output.journal.drain(JOURNAL_PATIENCE) {
@@ -341,64 +310,6 @@ impl Supervisor {
             "the run is over, but its journal cannot be written; free some disk space"
         );
         1
-    }
-}
-
-fn ended(status: ExitStatus) -> Ended {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => Ended::Exited(code),
-        (None, Some(signal)) => Ended::Signaled(signal),
-        (None, None) => Ended::Unknown,
-    }
-}
-
-/// The running system's store path, where there is one.
-fn generation() -> Option<String> {
-    let target = fs::read_link("/run/current-system").ok()?;
-    target.to_str().map(str::to_owned)
-}
-
-/// The kernel's boot id (Linux).
-fn boot_id() -> Option<String> {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    Some(id.trim().to_owned())
-}
-
-/// Signals, as flags and as a descriptor that wakes.
-struct Signals {
-    stop: Arc<AtomicBool>,
-    terminate: Arc<AtomicBool>,
-    wake: UnixStream,
-}
-
-impl Signals {
-    fn register() -> io::Result<Self> {
-        let (wake, sender) = UnixStream::pair()?;
-        wake.set_nonblocking(true)?;
-        let flag = || Arc::new(AtomicBool::new(false));
-        let (stop, terminate, ignored) = (flag(), flag(), flag());
-        signal_hook::flag::register(SIGUSR1, Arc::clone(&stop))?;
-        for signal in [SIGTERM, SIGINT] {
-            signal_hook::flag::register(signal, Arc::clone(&terminate))?;
-        }
-        // Caught rather than ignored, so that the program starts with their defaults. SIGXFSZ: a limit on file sizes then
-        // is an error of the write. (SIGPIPE is ignored by Rust's runtime.)
-        for signal in [SIGHUP, SIGXFSZ] {
-            signal_hook::flag::register(signal, Arc::clone(&ignored))?;
-        }
-        for signal in [SIGUSR1, SIGTERM, SIGINT, SIGCHLD] {
-            signal_hook::low_level::pipe::register(signal, sender.try_clone()?)?;
-        }
-        Ok(Self {
-            stop,
-            terminate,
-            wake,
-        })
-    }
-
-    fn drain(&mut self) {
-        let mut bytes = [0; 64];
-        while matches!(io::Read::read(&mut self.wake, &mut bytes), Ok(n) if n > 0) {}
     }
 }
 

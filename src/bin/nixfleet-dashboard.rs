@@ -1,1 +1,5 @@
-fn main() {}
+//! The dashboard.
+
+fn main() -> std::process::ExitCode {
+    nixfleet::dashboard::args::main()
+}

@@ -1,5 +1,8 @@
 //! What every request handler may use.
 
+use std::path::PathBuf;
+
+use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::dashboard::access::Access;
@@ -24,6 +27,21 @@ pub struct AppState {
     pub access: Access,
     /// Agents' connections.
     pub connections: Connections,
+    /// The page's files are read from here instead of the ones built in.
+    pub ui_dir: Option<PathBuf>,
     /// Cancelled when the dashboard stops.
     pub shutdown: CancellationToken,
+}
+
+impl AppState {
+    /// Where nobody can log in yet, a link under `base` that sets the administrator's password, once; it replaces the one
+    /// before.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn new_setup_link(&self, base: &str) -> anyhow::Result<Option<String>> {
+        let token = self.access.new_setup_link(&self.store).await;
+        let token = token.context("making the setup link")?;
+        Ok(token.map(|token| format!("{base}/setup?token={}", token.expose())))
+    }
 }

@@ -1,6 +1,8 @@
 //! The HTTP interface. [`ROUTES`] is the table of all of it; a test compares it with the router and with the description
 //! that `GET /api/openapi.json` answers.
 
+pub mod access;
+pub mod assets;
 pub mod error;
 pub mod events;
 pub mod health;
@@ -9,6 +11,7 @@ pub mod log;
 pub mod openapi;
 pub mod prometheus;
 pub mod runs;
+pub mod security;
 #[cfg(test)]
 mod tests;
 
@@ -43,7 +46,8 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
 
 /// All routes.
 pub fn router(state: AppState) -> Router {
-    Router::new()
+    let https = state.access.https();
+    let routes = Router::new()
         .route("/health", get(health::health))
         .route("/metrics", get(prometheus::metrics))
         .route("/api/openapi.json", get(openapi::openapi))
@@ -58,6 +62,8 @@ pub fn router(state: AppState) -> Router {
         .route("/api/runs/{id}/events", get(events::run::stream))
         .route("/api/events", get(events::fleet::stream))
         .merge(agents::routes())
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(state)
+        .merge(access::routes())
+        .merge(assets::routes(state.ui_dir.clone()))
+        .layer(DefaultBodyLimit::max(MAX_BODY));
+    security::headers(routes, https).with_state(state)
 }

@@ -3,6 +3,7 @@
 //! SQLite in WAL mode: one connection writes, several read. A commit is on the disk (`synchronous = FULL`) before anybody
 //! hears of it, so that what was acknowledged survives a power cut.
 
+pub mod access;
 pub mod commit;
 pub mod events;
 pub mod hosts;

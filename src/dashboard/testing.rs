@@ -18,9 +18,10 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::access::{Access, AccessSettings};
+use super::access::digest::digest;
+use super::access::{Access, AccessSettings, Role};
 use super::app::AppState;
-use super::{Dashboard, Settings, http, serve};
+use super::{Dashboard, Settings, http, tls};
 use crate::base::secret::Secret;
 use crate::run::id::RunId;
 use crate::wire::to_agent::{Registered, ToAgent};
@@ -30,6 +31,8 @@ pub use journal::Journal;
 
 /// The agents' token in tests.
 pub const AGENT_TOKEN: &str = "agent-token";
+/// The API token of an administrator in tests.
+pub const API_TOKEN: &str = "test-token";
 /// Nothing in these tests takes longer unless it hangs.
 pub const SOON: Duration = Duration::from_secs(20);
 
@@ -62,10 +65,21 @@ impl House {
         let shutdown = CancellationToken::new();
         let dashboard = Dashboard::start(&settings, shutdown.clone()).await.unwrap();
         let app = dashboard.app.clone();
+        // After a restart it is there already.
+        let token = digest(API_TOKEN);
+        app.store
+            .create_token("tests", Role::Admin, &token)
+            .await
+            .unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let mut tasks = JoinSet::new();
-        tasks.spawn(serve::serve(listener, http::router(app.clone()), shutdown));
+        tasks.spawn(tls::serve(
+            listener,
+            None,
+            http::router(app.clone()),
+            shutdown,
+        ));
         Self {
             app,
             address,
@@ -106,7 +120,7 @@ impl House {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(header::AUTHORIZATION, "Bearer test-token")
+            .header(header::AUTHORIZATION, format!("Bearer {API_TOKEN}"))
             .header(header::CONTENT_TYPE, "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);

@@ -9,14 +9,17 @@ use crate::run::bar::{self, Bar};
 use crate::run::event::{MAX_TEXT, NoticeKind, Progress};
 use crate::run::kind::{RebuildTool, RunKind};
 use crate::run::phase::Phase;
-use crate::run::records::{Record, Records};
+use crate::run::records::Records;
 use crate::run::rules::{self, Meaning};
 
 mod counters;
 mod error_block;
+mod facts;
+mod meanings;
 
-use counters::{Counters, Source};
+use counters::Counters;
 use error_block::ErrorBlock;
+pub use facts::Facts;
 
 /// The most failed units that are remembered by name.
 pub const MAX_FAILED_UNITS: usize = 50;
@@ -40,35 +43,6 @@ pub enum Tracked {
         /// In words.
         text: String,
     },
-}
-
-/// What the texts said beyond phases and counters; the outcome needs it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// Warnings seen.
-    pub warnings: u64,
-    /// Errors seen.
-    pub errors: u64,
-    /// The first error, which is the cause of those that follow, and the phase it came in.
-    pub first_error: Option<(String, Phase)>,
-    /// Units that failed, at most [`MAX_FAILED_UNITS`].
-    pub failed_units: Vec<String>,
-    /// The activation script failed.
-    pub script_failed: Option<String>,
-    /// `the following units failed` was printed.
-    pub units_failed: bool,
-    /// `error(s) occurred while switching` was printed: the bash tool's word for any failed activation.
-    pub switch_errors: bool,
-    /// The new configuration needs a reboot.
-    pub init_changed: bool,
-    /// The exit status that the rebuild tool reported of its last failed command.
-    pub command_status: Option<i32>,
-    /// `activating the configuration...` or something after it was printed.
-    pub activated: bool,
-    /// The new configuration's store path, said by the tool at the end.
-    pub new_system: Option<String>,
-    /// Nix said it was interrupted.
-    pub interrupted: bool,
 }
 
 /// The most notices of one run that are told; further ones are only counted.
@@ -226,92 +200,6 @@ impl Tracker {
         self.changed |= self.counters.stop();
     }
 
-    fn mean(&mut self, meaning: Meaning, text: String, line: u64, out: &mut Vec<Tracked>) {
-        match meaning {
-            Meaning::Error => {
-                if text.ends_with("aborting activation") {
-                    self.enter(Phase::Activating, line, out);
-                }
-                self.facts.interrupted |= text.ends_with("interrupted by the user");
-                self.block = Some(ErrorBlock::new(line, &text));
-                return;
-            }
-            Meaning::Warning => return self.warn(line, text, out),
-            _ if !self.rebuild => return,
-            _ => {}
-        }
-        match meaning {
-            Meaning::Error | Meaning::Warning => {}
-            Meaning::Marker => {
-                // Only the first one: a builder may print it too.
-                if !std::mem::replace(&mut self.marker, true) {
-                    self.counters = Counters::default();
-                    self.provisional.clear();
-                    self.builds_itself = false;
-                    self.changed = true;
-                }
-            }
-            Meaning::BuildPlan => self.counters.plan_builds(rules::plan_size(&text)),
-            Meaning::FetchPlan => self
-                .counters
-                .plan_fetches(rules::plan_size(&text), rules::plan_bytes(&text)),
-            Meaning::BuildStart => self.build_start(&text, line, out),
-            Meaning::CopyStart => self.copy_start(&text, line, out),
-            Meaning::Record => self.record(&text, line, out),
-            Meaning::Activating | Meaning::Switching => {
-                self.facts.activated |= meaning == Meaning::Switching
-                    || text.starts_with("activating the configuration");
-                self.activate(meaning, line, out);
-                self.counters.activity = Some(cut(text));
-                self.changed = true;
-            }
-            Meaning::ScriptFailed => {
-                self.activate(Meaning::Activating, line, out);
-                self.facts.script_failed.get_or_insert_with(|| text.clone());
-                self.error(line, text, Phase::Activating, out);
-            }
-            Meaning::ActivationError => {
-                self.activate(Meaning::Activating, line, out);
-                self.error(line, text, Phase::Activating, out);
-            }
-            Meaning::UnitFailed => {
-                if self.is_activating()
-                    && let Some(unit) = rules::failed_unit(&text)
-                {
-                    self.unit_failed(line, unit, out);
-                }
-            }
-            Meaning::UnitsFailed => {
-                self.facts.units_failed = true;
-                for unit in rules::units(&text) {
-                    self.unit_failed(line, unit, out);
-                }
-                self.warn(line, text, out);
-            }
-            Meaning::SwitchErrors => {
-                self.facts.switch_errors = true;
-                self.warn(line, text, out);
-            }
-            Meaning::InitChanged => {
-                self.activate(Meaning::Activating, line, out);
-                self.facts.init_changed = true;
-                self.warn(line, text, out);
-            }
-            Meaning::CommandFailed => {
-                self.facts.command_status = rules::exit_status(&text);
-                self.builds_itself |= text.contains("config.system.build.nixos-rebuild");
-                // It repeats what Nix said already.
-                if self.facts.errors == 0 {
-                    let phase = self.phase.unwrap_or(Phase::Evaluating);
-                    self.error(line, text, phase, out);
-                }
-            }
-            Meaning::Done => {
-                self.facts.new_system = text.split(' ').next_back().map(str::to_owned);
-            }
-        }
-    }
-
     fn bar(&mut self, bar: Bar, line: u64, out: &mut Vec<Tracked>) {
         self.builds_itself |= bar.activity.starts_with("building nixos-rebuild");
         // Downloads alone are flake inputs and questions to caches: a part of evaluating.
@@ -325,49 +213,6 @@ impl Tracker {
             self.counters.bar(bar);
             self.changed = true;
         }
-    }
-
-    fn record(&mut self, text: &str, line: u64, out: &mut Vec<Tracked>) {
-        let Some(record) = text
-            .find('{')
-            .and_then(|from| self.records.take(&text[from..]))
-        else {
-            return;
-        };
-        self.counters.prefer(Source::Records);
-        match record {
-            Record::BuildStart(text) => self.build_start(&text, line, out),
-            Record::CopyStart(text) => self.copy_start(&text, line, out),
-            Record::Builds(numbers, first) => {
-                if first {
-                    self.counters.restart_builds();
-                }
-                self.counters.builds(Source::Records, numbers);
-            }
-            Record::Copies(numbers) => self.counters.copies(numbers),
-            Record::Message(message) => {
-                for part in message.lines() {
-                    self.line(line, part.as_bytes(), out);
-                }
-                self.end_block(out);
-            }
-        }
-        self.changed = true;
-    }
-
-    fn build_start(&mut self, text: &str, line: u64, out: &mut Vec<Tracked>) {
-        let name = rules::drv_name(text);
-        self.builds_itself |= name.starts_with("nixos-rebuild");
-        self.work(Phase::Building, line, out);
-        self.counters.build_started(name);
-        self.changed = true;
-    }
-
-    fn copy_start(&mut self, text: &str, line: u64, out: &mut Vec<Tracked>) {
-        self.work(Phase::Fetching, line, out);
-        let path = text.split('\'').nth(1).unwrap_or(text);
-        self.counters.copy_started(rules::drv_name(path));
-        self.changed = true;
     }
 
     /// Building and fetching: before the marker they are the tool's own business.

@@ -20,8 +20,9 @@ pub(super) enum Cause {
     TimedOut,
 }
 
-/// SIGINT to the program (Nix then tells its daemon to end the builds), after the grace SIGTERM to its group, after the
-/// grace SIGKILL to its group.
+/// SIGINT, after the grace SIGTERM, after the grace SIGKILL, each to the program's group. SIGINT goes to all of the group
+/// as Ctrl-C on a terminal does: Nix then tells its daemon to end the builds, and a shell script heeds it only when the
+/// program it waits for dies of it.
 #[derive(Debug)]
 pub(super) struct Ladder {
     pub(super) cause: Cause,
@@ -59,7 +60,7 @@ impl Ladder {
             return;
         }
         match self.sent {
-            0 => pty.signal_leader(Signal::SIGINT),
+            0 => pty.signal_group(Signal::SIGINT),
             1 => pty.signal_group(Signal::SIGTERM),
             _ => pty.signal_group(Signal::SIGKILL),
         }

@@ -1,151 +1,16 @@
 //! Each test starts real supervisors: this test program again, in the role of `as_supervisor`.
 
-use std::process::{Child, Stdio};
-use std::thread::sleep;
+use std::fs;
+use std::process::Command;
 
 use super::*;
-use crate::agent::journal::JournalReader;
-use crate::run::event::{LineMark, Outcome};
-use crate::run::id::RunId;
-use crate::run::kind::RebuildTool;
+use crate::run::event::LineMark;
+use crate::run::kind::RunKind;
 use crate::run::phase::{Phase, RunState};
-use crate::run::view::RunView;
-use crate::wire::record::Record;
 
-const RUN_DIR: &str = "TEST_RUN_DIR";
-const FILE_LIMIT: &str = "TEST_FILE_LIMIT";
+mod harness;
 
-/// Not a test: the supervisor's process.
-#[test]
-#[ignore = "the other tests start it"]
-fn as_supervisor() {
-    let Some(dir) = std::env::var_os(RUN_DIR) else {
-        return;
-    };
-    if let Some(limit) = std::env::var(FILE_LIMIT).ok().and_then(|n| n.parse().ok()) {
-        use nix::sys::resource::{Resource, getrlimit, setrlimit};
-        let (_, hard) = getrlimit(Resource::RLIMIT_FSIZE).unwrap();
-        setrlimit(Resource::RLIMIT_FSIZE, limit, hard).unwrap();
-        // As if somebody had freed some space: the limit goes when the file `freed` comes.
-        let freed = Path::new(&dir).join("freed");
-        std::thread::spawn(move || {
-            while !freed.exists() {
-                sleep(Duration::from_millis(10));
-            }
-            setrlimit(Resource::RLIMIT_FSIZE, hard, hard).unwrap();
-        });
-    }
-    let code = match run(Path::new(&dir)) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("{error:#}");
-            2
-        }
-    };
-    std::process::exit(code);
-}
-
-struct Setup {
-    dir: RunDir,
-    _state: tempfile::TempDir,
-}
-
-fn setup(argv: &[&str], change: impl FnOnce(&mut SupervisorRequest)) -> Setup {
-    let state = tempfile::tempdir().unwrap();
-    let mut request = SupervisorRequest {
-        run: RunId::new(),
-        command: "probe".parse().unwrap(),
-        kind: RunKind::Plain,
-        argv: argv.iter().map(ToString::to_string).collect(),
-        env: Vec::new(),
-        inherit_env: true,
-        cwd: None,
-        timeout_s: None,
-        grace_s: 1,
-        requested_by: "mba".into(),
-    };
-    change(&mut request);
-    let dir = RunDir::create(state.path(), &request).unwrap();
-    Setup { dir, _state: state }
-}
-
-fn shell(script: &str, change: impl FnOnce(&mut SupervisorRequest)) -> Setup {
-    setup(&["/bin/sh", "-c", script], change)
-}
-
-fn rebuild(request: &mut SupervisorRequest) {
-    request.kind = RunKind::Rebuild {
-        tool: RebuildTool::NixosRebuild,
-        action: "switch".into(),
-    };
-}
-
-fn command(dir: &RunDir) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--exact", "agent::supervise::tests::as_supervisor"])
-        .args(["--ignored", "--nocapture"])
-        .env(RUN_DIR, dir.path())
-        .env("NIXFLEET_TOKEN", "secret")
-        .env("NO_COLOR", "1")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    command
-}
-
-fn start(dir: &RunDir) -> Child {
-    command(dir).spawn().unwrap()
-}
-
-/// Waits until `done`, at most 30 s.
-#[track_caller]
-fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !done() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-        sleep(Duration::from_millis(5));
-    }
-}
-
-fn records(dir: &RunDir) -> Vec<Record> {
-    let mut reader = JournalReader::open(&dir.journal(), Seq(0)).unwrap();
-    let mut all = Vec::new();
-    while let Some(batch) = reader.read_batch(1 << 20).unwrap() {
-        all.extend(batch.records());
-    }
-    all
-}
-
-fn output(records: &[Record]) -> Vec<u8> {
-    records
-        .iter()
-        .flat_map(|record| record.raw.clone())
-        .collect()
-}
-
-fn view(records: &[Record]) -> RunView {
-    let mut view = RunView::default();
-    for record in records {
-        view.apply(&record.event, record.raw.len() as u64);
-    }
-    view
-}
-
-fn outcome_of(records: &[Record]) -> Outcome {
-    match &records.last().unwrap().event {
-        RunEvent::Finished { outcome, .. } => outcome.clone(),
-        other => panic!("no end: {other:?}"),
-    }
-}
-
-#[track_caller]
-fn finished(dir: &RunDir) -> Vec<Record> {
-    let done = start(dir).wait_with_output().unwrap();
-    let errors = String::from_utf8_lossy(&done.stderr).into_owned();
-    assert!(done.status.success(), "{errors}");
-    records(dir)
-}
+use harness::*;
 
 #[test]
 fn a_plain_command_from_start_to_end() {
@@ -155,7 +20,7 @@ fn a_plain_command_from_start_to_end() {
     assert_eq!(output(&all), b"one\ntwo\r\x1b[Kthree\nrest");
     let view = view(&all);
     assert_eq!(view.state, RunState::Succeeded);
-    assert_eq!((view.lines, view.bytes), (3, 22));
+    assert_eq!((view.lines, view.bytes), (3, 21));
     assert_eq!(view.phase(), Some(Phase::Running));
     let marks: Vec<LineMark> = all
         .iter()
@@ -235,7 +100,7 @@ fn failures_say_why() {
     );
 
     let nowhere = shell("true", |request| {
-        request.cwd = Some("/no/such/place".into())
+        request.cwd = Some("/no/such/place".into());
     });
     let reason = outcome_of(&finished(&nowhere.dir)).reason.unwrap();
     assert!(

@@ -1,0 +1,221 @@
+//! How fast a run's output goes from the terminal to the journal, against a floor measured in the same run.
+//!
+//! `cargo bench --bench pipeline`. Two figures: bytes per second of a real supervisor (terminal, lines, phases, journal on
+//! disk) against a bare reader of the same terminal; lines per second of assembler and tracker against a bare search for
+//! newlines. Environment: `PIPELINE_MB` (200), `PIPELINE_LINE` (80, bytes of a line), `PIPELINE_ROUNDS` (3).
+
+#![expect(clippy::expect_used, reason = "a measurement that cannot be made ends")]
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{UsageWho, getrusage};
+use nixfleet::agent::pty::{Pty, ReadOutcome};
+use nixfleet::agent::run_dir::{RunDir, SupervisorRequest};
+use nixfleet::run::id::RunId;
+use nixfleet::run::kind::{RebuildTool, RunKind};
+use nixfleet::run::lines::{Found, LineAssembler};
+use nixfleet::run::tracker::Tracker;
+
+fn setting(name: &str, default: usize) -> usize {
+    std::env::var(name)
+        .ok()
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(default)
+}
+
+/// Lines as a build prints them, about `bytes` of them.
+fn sample(bytes: usize) -> Vec<u8> {
+    let width = setting("PIPELINE_LINE", 80).max(2);
+    let mut out = Vec::with_capacity(bytes + width);
+    let words = "  CC  src/libstore/build/derivation-goal.o -O2 -pipe -fstack-protector-strong ";
+    let mut number = 0_u64;
+    while out.len() < bytes {
+        let start = out.len();
+        out.extend_from_slice(number.to_string().as_bytes());
+        while out.len() - start < width - 1 {
+            out.extend_from_slice(words.as_bytes());
+        }
+        out.truncate(start + width - 1);
+        out.push(b'\n');
+        number += 1;
+    }
+    out
+}
+
+fn writer(bytes: usize) -> Vec<String> {
+    let me = std::env::current_exe().expect("own path");
+    let me = me.to_str().expect("a path in UTF-8").to_owned();
+    vec![me, "write".into(), bytes.to_string()]
+}
+
+fn write(bytes: usize) {
+    let block = sample(1 << 20);
+    let mut out = std::io::stdout().lock();
+    let mut left = bytes;
+    while left > 0 {
+        let now = left.min(block.len());
+        out.write_all(&block[..now])
+            .expect("a terminal that takes it");
+        left -= now;
+    }
+    out.flush().expect("a terminal that takes it");
+}
+
+/// What a round took, in seconds: by the clock, and of CPU in reader and writer together. On a busy machine only the
+/// second is worth comparing.
+#[derive(Clone, Copy)]
+struct Took {
+    clock: f64,
+    cpu: f64,
+}
+
+/// CPU seconds of this process and of those that it has waited for.
+fn cpu() -> f64 {
+    let all = [UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN];
+    let used = all.map(|who| getrusage(who).expect("a usage"));
+    let times = used
+        .iter()
+        .flat_map(|used| [used.user_time(), used.system_time()]);
+    times
+        .map(|time| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6)
+        .sum()
+}
+
+fn timed(work: impl FnOnce()) -> Took {
+    let (began, before) = (Instant::now(), cpu());
+    work();
+    Took {
+        clock: began.elapsed().as_secs_f64(),
+        cpu: cpu() - before,
+    }
+}
+
+/// A reader that does nothing with the bytes.
+fn bare(bytes: usize) {
+    let argv = writer(bytes);
+    let mut command = Command::new(&argv[0]);
+    command.args(&argv[1..]);
+    let mut pty = Pty::spawn(command).expect("a terminal");
+    let mut buffer = vec![0; 64 * 1024];
+    let mut read = 0;
+    loop {
+        match pty.read(&mut buffer).expect("a readable terminal") {
+            ReadOutcome::Bytes(n) => read += n,
+            ReadOutcome::Nothing => {
+                let mut fds = [PollFd::new(pty.fd(), PollFlags::POLLIN)];
+                poll(&mut fds, PollTimeout::from(1000_u16)).ok();
+            }
+            ReadOutcome::End => break,
+        }
+    }
+    while pty.try_wait().expect("an end").is_none() {
+        std::thread::yield_now();
+    }
+    assert_eq!(read, bytes);
+}
+
+/// A supervisor in a process of its own does all of its work.
+fn supervised(bytes: usize) {
+    let state = tempfile::tempdir().expect("a temporary directory");
+    let request = SupervisorRequest {
+        run: RunId::new(),
+        command: "switch".parse().expect("a name"),
+        kind: kind(),
+        argv: writer(bytes),
+        env: Vec::new(),
+        inherit_env: true,
+        cwd: None,
+        timeout_s: None,
+        grace_s: 10,
+        requested_by: String::new(),
+    };
+    let dir = RunDir::create(state.path(), &request).expect("a run directory");
+    let status = Command::new(std::env::current_exe().expect("own path"))
+        .arg("supervise")
+        .arg(dir.path())
+        .stdin(Stdio::null())
+        .status()
+        .expect("a supervisor");
+    assert!(status.success());
+    let size = std::fs::metadata(dir.journal()).expect("a journal").len();
+    assert!(size as usize > bytes);
+}
+
+fn kind() -> RunKind {
+    RunKind::Rebuild {
+        tool: RebuildTool::NixosRebuild,
+        action: "switch".into(),
+    }
+}
+
+fn lines(bytes: usize) {
+    let data = sample(bytes);
+    let mib = data.len() as f64 / 1e6;
+    let began = Instant::now();
+    let floor = data
+        .chunks(4096)
+        .map(|read| memchr::memchr_iter(b'\n', read).count())
+        .sum::<usize>();
+    let floor_s = began.elapsed().as_secs_f64();
+
+    let mut tracker = Tracker::new(&kind());
+    let mut found = Vec::new();
+    tracker.start(&mut found);
+    let mut assembler = LineAssembler::default();
+    let mut count = 0;
+    let began = Instant::now();
+    for read in data.chunks(4096) {
+        assembler.push(read, &mut |piece| {
+            if let Found::Line { visible, .. } = piece {
+                count += 1;
+                tracker.line(count, visible, &mut found);
+            }
+        });
+    }
+    let ours_s = began.elapsed().as_secs_f64();
+    assert_eq!(count, floor as u64);
+    println!(
+        "lines: assembler and tracker {:.1} M lines/s, {:.0} MB/s; bare newline search {:.1} M lines/s; ratio {:.2}",
+        count as f64 / ours_s / 1e6,
+        mib / ours_s,
+        floor as f64 / floor_s / 1e6,
+        floor_s / ours_s,
+    );
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.get(1).map(String::as_str) {
+        Some("write") => return write(arguments[2].parse().expect("a number")),
+        Some("supervise") => {
+            let code = nixfleet::agent::supervise::run(Path::new(&arguments[2]));
+            std::process::exit(code.expect("a run"));
+        }
+        _ => {}
+    }
+    let bytes = setting("PIPELINE_MB", 200) * 1_000_000;
+    lines(bytes);
+    let mut rounds = Vec::new();
+    for round in 1..=setting("PIPELINE_ROUNDS", 3) {
+        let (bare, ours) = (timed(|| bare(bytes)), timed(|| supervised(bytes)));
+        let rate = |seconds: f64| bytes as f64 / seconds / 1e6;
+        println!(
+            "round {round}: bare reader {:.0} MB/s ({:.2} s CPU), supervisor {:.0} MB/s ({:.2} s CPU)",
+            rate(bare.clock),
+            bare.cpu,
+            rate(ours.clock),
+            ours.cpu,
+        );
+        rounds.push((bare, ours));
+    }
+    let best = |pick: fn(&(Took, Took)) -> f64| rounds.iter().map(pick).fold(f64::MAX, f64::min);
+    println!(
+        "supervisor / bare reader, best rounds: {:.2} by the clock, {:.2} by CPU (target 0.80)",
+        best(|(bare, _)| bare.clock) / best(|(_, ours)| ours.clock),
+        best(|(bare, _)| bare.cpu) / best(|(_, ours)| ours.cpu),
+    );
+}

@@ -1,0 +1,54 @@
+//! The command line of `nixfleet-agent`.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// The agent on one host: keeps a connection to the dashboard, starts runs there and ships what they print.
+#[derive(Debug, Parser)]
+#[command(name = "nixfleet-agent", version = crate::base::VERSION, args_conflicts_with_subcommands = true)]
+pub struct Args {
+    /// Configuration file (TOML); environment variables override it. Default: `NIXFLEET_CONFIG`, else none.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Connect, register, send one heartbeat, wait until it is acknowledged, and exit.
+    #[arg(long)]
+    pub once: bool,
+    /// Something else than running the agent.
+    #[command(subcommand)]
+    pub action: Option<Action>,
+}
+
+/// What the program can do instead of running the agent.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Check a configuration file: exit status 0, or 1 with file, line, key and what to write instead.
+    CheckConfig {
+        /// The file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Own one run's terminal and journal. The agent starts this by itself.
+    #[command(hide = true)]
+    Supervise {
+        /// The run's directory.
+        run_dir: PathBuf,
+    },
+    /// Perform a command that has several steps, inside a run. The supervisor starts this.
+    #[command(hide = true)]
+    Steps {
+        /// The steps as JSON.
+        steps: String,
+    },
+    /// Feed a recorded terminal to the code that reads live runs; one JSON event per line, last the summary.
+    Parse {
+        /// The exit status that the recorded program had; without it, the one that the recording names.
+        #[arg(long, value_name = "N", allow_negative_numbers = true)]
+        exit: Option<i32>,
+        /// What the program wrote to its json-log-path.
+        #[arg(long, value_name = "FILE")]
+        structured: Option<PathBuf>,
+        /// The recorded bytes.
+        file: PathBuf,
+    },
+}

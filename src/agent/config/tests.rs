@@ -1,0 +1,132 @@
+use super::*;
+use crate::base::config_file::parse;
+
+fn environment(pairs: &[(&str, &str)]) -> Environment {
+    Environment::read(|name| {
+        pairs
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| (*value).to_owned())
+    })
+}
+
+fn load_text(text: &str, pairs: &[(&str, &str)]) -> Result<Config, String> {
+    let raw = parse::<ConfigFile>(text).map_err(|(_, message)| message)?;
+    check(raw, environment(pairs)).map_err(|error| match error {
+        CheckError::Key(message) => message,
+        CheckError::Variable(name, message) => format!("{name}: {message}"),
+    })
+}
+
+const LEAST: &str = "url = \"ws://a\"\ntoken_file = \"/t\"\n";
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let config = load_text(
+        "url = \"ws://file\"\ntoken_file = \"/t\"\ninterval = 7\nlocation = \"attic\"",
+        &[
+            ("NIXFLEET_URL", "https://env/ws"),
+            ("NIXFLEET_INTERVAL", "1"),
+            ("NIXFLEET_REPO_DIR", "/etc/nixos"),
+            ("NIXFLEET_HOSTNAME", "web1"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.url, "wss://env/ws");
+    assert_eq!(config.interval, Duration::from_secs(1));
+    assert_eq!(config.labels.location, "attic");
+    assert_eq!(config.hostname.unwrap().as_str(), "web1");
+    let repo = config.repo.unwrap();
+    assert_eq!((repo.branch.as_str(), repo.url), ("main", None));
+}
+
+#[test]
+fn defaults() {
+    let config = load_text(
+        "",
+        &[("NIXFLEET_URL", "ws://a"), ("NIXFLEET_TOKEN", "t0ken")],
+    )
+    .unwrap();
+    assert_eq!(config.interval, Duration::from_secs(30));
+    assert_eq!(config.log_level, "info");
+    assert_eq!(config.token.read().unwrap().expose(), "t0ken");
+    assert_eq!(config.token.place(), "NIXFLEET_TOKEN");
+    assert!(config.repo.is_none() && config.max_attempts.is_none());
+    assert!(!format!("{config:?}").contains("t0ken"));
+}
+
+#[track_caller]
+fn check_error(text: &str, pairs: &[(&str, &str)], part: &str) {
+    let error = load_text(text, pairs).unwrap_err();
+    assert!(error.contains(part) && !error.contains('\n'), "{error}");
+}
+
+#[test]
+fn errors_name_key_or_variable_and_fix() {
+    check_error("", &[], "`url` is missing; write url = ");
+    check_error(
+        "url = \"ws://a\"",
+        &[],
+        "`token_file` is missing; write the agent token into a file",
+    );
+    check_error(
+        LEAST,
+        &[("NIXFLEET_INTERVAL", "soon")],
+        "NIXFLEET_INTERVAL: \"soon\" is no number",
+    );
+    check_error(
+        LEAST,
+        &[("NIXFLEET_INTERVAL", "0")],
+        "NIXFLEET_INTERVAL: `interval` = 0",
+    );
+    check_error(
+        LEAST,
+        &[("NIXFLEET_URL", "dash")],
+        "NIXFLEET_URL: `url` = \"dash\" has no scheme",
+    );
+    check_error(
+        LEAST,
+        &[("NIXFLEET_HOSTNAME", "../x")],
+        "NIXFLEET_HOSTNAME: host name",
+    );
+    check_error(
+        &format!("{LEAST}[commands.switch]\nargv = [\"x\"]"),
+        &[],
+        "`commands.switch` has the name of a built-in command",
+    );
+    check_error(
+        &format!("{LEAST}[repo]\ndir = \"cfg\""),
+        &[],
+        "write an absolute path",
+    );
+    check_error(
+        &format!("{LEAST}[repo]\nurl = \"--upload-pack=x\""),
+        &[],
+        "begins with `-`",
+    );
+}
+
+#[test]
+fn a_file_is_named_in_every_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("agent.toml");
+    std::fs::write(&path, "\nintervall = 3\n").unwrap();
+    let error = load(Some(&path), Environment::default())
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        error,
+        format!(
+            "{}:2: unknown key `intervall`; did you mean `interval`?",
+            path.display()
+        )
+    );
+    std::fs::write(&path, "interval = 3\n").unwrap();
+    let error = load(Some(&path), Environment::default())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.starts_with(&format!("{}: the key `url` is missing", path.display())),
+        "{error}"
+    );
+}

@@ -1,0 +1,209 @@
+//! The agent's TOML file as it is written, before it is checked as a whole.
+//!
+//! Values that can be wrong by themselves have types of their own, so that an error points at the line.
+
+mod values;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::run::id::{CommandName, HostName};
+pub use values::{Argv, Color, Interval, Label, LogLevel, Seconds, Url};
+
+/// The most commands that a file may declare.
+pub const MAX_COMMANDS: usize = 100;
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigFile {
+    /// The dashboard, with or without `/ws`; `http(s)://` is read as `ws(s)://`.
+    pub url: Option<Url>,
+    /// File with the agent's token in its first line.
+    pub token_file: Option<PathBuf>,
+    /// PEM file with certificates that are trusted beside the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// The name to register under; the system's by default.
+    pub hostname: Option<HostName>,
+    /// Seconds between heartbeats; 30 by default.
+    pub interval: Option<Interval>,
+    /// Where journals of runs are kept.
+    pub state_dir: Option<PathBuf>,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub log_level: Option<LogLevel>,
+    /// Where the host stands; `home` by default.
+    pub location: Option<Label>,
+    /// What kind of machine it is; `desktop` by default.
+    pub device_type: Option<Label>,
+    /// A colour for the host's name, `#rrggbb`.
+    pub theme_color: Option<Color>,
+    /// A service manager starts the agent again whenever it exits: the command `restart` is offered.
+    #[serde(default)]
+    pub service_manager: bool,
+    /// How the host is rebuilt.
+    #[serde(default)]
+    pub rebuild: Rebuild,
+    /// The configuration's repository.
+    #[serde(default)]
+    pub repo: Repo,
+    /// Further commands, by name.
+    #[serde(default)]
+    pub commands: BTreeMap<CommandName, DeclaredCommand>,
+    /// Where metrics come from.
+    #[serde(default)]
+    pub metrics: MetricsPaths,
+    /// When to give up.
+    #[serde(default)]
+    pub reconnect: Reconnect,
+    /// The host's own test scripts.
+    #[serde(default)]
+    pub tests: Tests,
+    /// How a run is stopped.
+    #[serde(default)]
+    pub stop: Stop,
+}
+
+/// `[rebuild]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rebuild {
+    /// Which tool; by default the one of the operating system.
+    pub tool: Option<Tool>,
+    /// The program, a path or a name on PATH; by default the tool's name.
+    pub program: Option<PathBuf>,
+    /// The flake reference for `--flake`; the repository's directory by default.
+    pub flake: Option<String>,
+    /// Further arguments for every action.
+    #[serde(default)]
+    pub args: Vec<String>,
+}
+
+/// A program that rebuilds a system or a home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tool {
+    /// NixOS.
+    NixosRebuild,
+    /// macOS with nix-darwin.
+    DarwinRebuild,
+    /// A home without its system.
+    HomeManager,
+}
+
+/// `[repo]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repo {
+    /// Where to clone from. With it the directory is the agent's own clone: `pull` makes it equal to the branch.
+    pub url: Option<String>,
+    /// The working copy; without `url` it is its user's, and `pull` only fast-forwards it.
+    pub dir: Option<PathBuf>,
+    /// The branch; `main` by default.
+    pub branch: Option<String>,
+    /// Private key for ssh.
+    pub ssh_key_file: Option<PathBuf>,
+}
+
+/// `[commands.NAME]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredCommand {
+    /// Program and arguments; no shell reads them.
+    pub argv: Argv,
+    /// What it does, in a sentence.
+    pub description: Option<Label>,
+    /// Seconds after which it is stopped; none by default.
+    pub timeout: Option<Seconds>,
+    /// Whether the operator may add arguments.
+    #[serde(default)]
+    pub allow_args: bool,
+}
+
+/// `[metrics]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsPaths {
+    /// StaSysMo's files: a `snapshot` file, or a directory of either layout.
+    pub stasysmo_paths: Option<Vec<PathBuf>>,
+}
+
+/// `[reconnect]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reconnect {
+    /// Failed attempts in a row after which the agent exits with an error; without it, never.
+    pub max_attempts: Option<std::num::NonZeroU32>,
+}
+
+/// `[tests]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tests {
+    /// Directory whose executable files the command `test` runs.
+    pub dir: Option<PathBuf>,
+}
+
+/// `[stop]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    /// Seconds between SIGTERM and SIGKILL; 10 by default.
+    pub grace: Option<Seconds>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::config_file::parse;
+
+    #[track_caller]
+    fn check(text: &str, line: usize, part: &str) {
+        let (at, message) = parse::<ConfigFile>(text).unwrap_err();
+        assert_eq!(at, line, "{message}");
+        assert!(message.contains(part), "{message}");
+        assert!(!message.contains('\n'), "{message}");
+    }
+
+    #[test]
+    fn errors_name_line_key_and_fix() {
+        check(
+            "\ninterval = 0",
+            2,
+            "`interval` = 0 is not possible; write the seconds",
+        );
+        check("interval = 4000", 1, "1 to 3600");
+        check(
+            "\n\nurl = \"dash.lan\"",
+            3,
+            "`url` = \"dash.lan\" has no scheme; write wss://HOST",
+        );
+        check("url = \"ws://\"", 1, "is no address of a dashboard");
+        check("url = \"wss://user@dash\"", 1, "without user");
+        check("hostname = \"<b>\"", 1, "host name `<b>` has a character");
+        check(
+            "log_level = \"loud\"",
+            1,
+            "write error, warn, info, debug, trace",
+        );
+        check("theme_color = \"red\"", 1, "write #rrggbb");
+        check("intervall = 3", 1, "did you mean `interval`?");
+        check("[rebuild]\ntool = \"nixos\"", 2, "nixos-rebuild");
+        check("[rebuild]\nflakes = \"x\"", 2, "did you mean `flake`?");
+        check("[commands.hello]\nargv = []", 2, "names no program");
+        check(
+            "[commands.Hello]\nargv = [\"a\"]",
+            1,
+            "command name `Hello` is not valid",
+        );
+        check(
+            "[commands.hello]\ndescription = \"no argv\"",
+            1,
+            "missing field `argv`",
+        );
+        check("[reconnect]\nmax_attempts = 0", 2, "nonzero");
+        check("[stop]\ngrace = -1", 2, "write seconds");
+        check("[local_api]\nlisten = \"x\"", 1, "unknown key `local_api`");
+    }
+}

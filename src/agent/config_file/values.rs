@@ -1,0 +1,191 @@
+//! Values of the file that can be wrong by themselves. The environment's values are parsed as the same types.
+
+use serde::Deserialize;
+
+/// The longest description, location and the like, in characters.
+pub const MAX_LABEL: usize = 200;
+
+macro_rules! checked {
+    ($(#[$doc:meta])* $name:ident($inner:ty) from $raw:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+        #[serde(try_from = $raw)]
+        pub struct $name($inner);
+
+        impl $name {
+            /// The value.
+            pub fn get(self) -> $inner {
+                self.0
+            }
+        }
+    };
+}
+
+checked!(
+    /// The dashboard's WebSocket address, ending in `/ws`.
+    Url(String) from "String"
+);
+checked!(
+    /// Seconds between heartbeats, 1 to 3600.
+    Interval(u32) from "i64"
+);
+checked!(
+    /// Seconds, 1 to a week.
+    Seconds(u32) from "i64"
+);
+checked!(
+    /// A level of `base::logging`.
+    LogLevel(String) from "String"
+);
+checked!(
+    /// A short text without control characters.
+    Label(String) from "String"
+);
+checked!(
+    /// A colour as `#rrggbb`.
+    Color(String) from "String"
+);
+checked!(
+    /// A program and its arguments.
+    Argv(Vec<String>) from "Vec<String>"
+);
+
+impl TryFrom<String> for Url {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let rest_of = |schemes: [&str; 2]| {
+            schemes
+                .iter()
+                .find_map(|scheme| text.strip_prefix(scheme))
+                .map(str::to_owned)
+        };
+        let (scheme, rest) = if let Some(rest) = rest_of(["wss://", "https://"]) {
+            ("wss", rest)
+        } else if let Some(rest) = rest_of(["ws://", "http://"]) {
+            ("ws", rest)
+        } else {
+            return Err(format!(
+                "`url` = \"{}\" has no scheme; write wss://HOST or ws://HOST:PORT",
+                shown(&text)
+            ));
+        };
+        let rest = rest.trim_end_matches('/');
+        let rest = rest.strip_suffix("/ws").unwrap_or(rest);
+        let authority = rest.split('/').next().unwrap_or_default();
+        if authority.is_empty()
+            || rest.contains(|c: char| {
+                c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '@')
+            })
+        {
+            return Err(format!(
+                "`url` = \"{}\" is no address of a dashboard; write wss://HOST or ws://HOST:PORT, without user, query or fragment",
+                shown(&text)
+            ));
+        }
+        Ok(Self(format!("{scheme}://{rest}/ws")))
+    }
+}
+
+impl TryFrom<i64> for Interval {
+    type Error = String;
+    fn try_from(value: i64) -> Result<Self, String> {
+        match u32::try_from(value) {
+            Ok(seconds @ 1..=3600) => Ok(Self(seconds)),
+            _ => Err(format!(
+                "`interval` = {value} is not possible; write the seconds between heartbeats, 1 to 3600 (30 is usual)"
+            )),
+        }
+    }
+}
+
+impl TryFrom<i64> for Seconds {
+    type Error = String;
+    fn try_from(value: i64) -> Result<Self, String> {
+        match u32::try_from(value) {
+            Ok(seconds @ 1..=604_800) => Ok(Self(seconds)),
+            _ => Err(format!(
+                "{value} is not possible here; write seconds, 1 to 604800"
+            )),
+        }
+    }
+}
+
+impl TryFrom<String> for LogLevel {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let known = ["error", "warn", "info", "debug", "trace"];
+        let lower = text.to_ascii_lowercase();
+        // A filter such as `nixfleet=debug` is for those who look for a fault.
+        if known.contains(&lower.as_str()) || text.contains('=') {
+            return Ok(Self(lower));
+        }
+        Err(format!(
+            "`log_level` = \"{}\" is not known; write {}",
+            shown(&text),
+            known.join(", ")
+        ))
+    }
+}
+
+impl TryFrom<String> for Label {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.chars().count() > MAX_LABEL || text.contains(char::is_control) {
+            return Err(format!(
+                "\"{}\" is too long or has control characters; write at most {MAX_LABEL} visible characters",
+                shown(&text)
+            ));
+        }
+        Ok(Self(text))
+    }
+}
+
+impl TryFrom<String> for Color {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let digits = text.strip_prefix('#').unwrap_or_default();
+        if digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(Self(text));
+        }
+        Err(format!(
+            "`theme_color` = \"{}\" is no colour; write #rrggbb, for example #7aa2f7",
+            shown(&text)
+        ))
+    }
+}
+
+impl TryFrom<Vec<String>> for Argv {
+    type Error = String;
+    fn try_from(argv: Vec<String>) -> Result<Self, String> {
+        if argv.first().is_none_or(String::is_empty) || argv.iter().any(|part| part.contains('\0'))
+        {
+            return Err(
+                "`argv` names no program; write argv = [\"/path/to/program\", \"argument\"]".into(),
+            );
+        }
+        Ok(Self(argv))
+    }
+}
+
+/// What an error shows of a bad text: escaped, and not all of it.
+fn shown(text: &str) -> String {
+    text.chars().take(60).flat_map(char::escape_debug).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_completed() {
+        for (text, expected) in [
+            ("ws://localhost:8000/ws", "ws://localhost:8000/ws"),
+            ("ws://localhost:8000", "ws://localhost:8000/ws"),
+            ("http://[::1]:80/", "ws://[::1]:80/ws"),
+            ("https://dash.lan/fleet", "wss://dash.lan/fleet/ws"),
+            ("wss://dash.lan/fleet/ws/", "wss://dash.lan/fleet/ws"),
+        ] {
+            assert_eq!(Url::try_from(text.to_owned()).unwrap().get(), expected);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Who this agent is, as far as it does not change while it runs.
+
+use std::time::Duration;
+
+use crate::agent::commands::Commands;
+use crate::agent::config::{Labels, Repo, TokenSource};
+use crate::agent::facts;
+use crate::run::id::HostName;
+
+/// What every connection says of the host.
+#[derive(Debug)]
+pub struct Identity {
+    /// The dashboard's WebSocket address.
+    pub url: String,
+    /// Where the token comes from.
+    pub token: TokenSource,
+    /// The name to register under.
+    pub hostname: HostName,
+    /// Between heartbeats.
+    pub interval: Duration,
+    /// As configured.
+    pub labels: Labels,
+    /// As the system says.
+    pub host: facts::Host,
+    /// The configuration's repository.
+    pub repo: Option<Repo>,
+    /// What can be executed here.
+    pub commands: Commands,
+}

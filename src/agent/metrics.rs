@@ -1,0 +1,83 @@
+//! What is sampled beside everything else: StaSysMo's metrics and the running generation.
+//!
+//! A thread of its own reads files and writes the newest sample into a cell. Heartbeats read the cell and never wait for a
+//! file; should the thread hang, its last sample ages and is no longer shown.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::agent::{facts, stasysmo};
+use crate::base::clock;
+use crate::wire::to_dashboard::Metrics;
+
+/// Metrics older than this are not reported.
+const FRESH: Duration = Duration::from_secs(30);
+/// The longest time between two samples.
+const SLOWEST: Duration = Duration::from_secs(10);
+
+/// The newest sample.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    metrics: Option<Metrics>,
+    /// The running generation.
+    pub generation: facts::Generation,
+    at: Instant,
+}
+
+impl Sample {
+    /// Reads everything now.
+    pub fn take(paths: &[PathBuf], root: &Path) -> Self {
+        Self {
+            metrics: stasysmo::read(paths, clock::now()),
+            generation: facts::generation(root),
+            at: Instant::now(),
+        }
+    }
+
+    /// The metrics, unless they are stale by now.
+    pub fn metrics(&self) -> Option<Metrics> {
+        self.metrics.filter(|_| self.at.elapsed() < FRESH)
+    }
+}
+
+/// Takes a sample at once and then one every `interval`, on a thread that ends when nobody reads any more.
+///
+/// # Errors
+/// The thread cannot be started.
+pub fn sample(paths: Vec<PathBuf>, interval: Duration) -> anyhow::Result<watch::Receiver<Sample>> {
+    let root = PathBuf::from("/");
+    let (sender, receiver) = watch::channel(Sample::take(&paths, &root));
+    let pause = interval.min(SLOWEST);
+    std::thread::Builder::new()
+        .name("sampler".into())
+        .stack_size(128 * 1024)
+        .spawn(move || {
+            while !sender.is_closed() {
+                std::thread::sleep(pause);
+                sender.send_replace(Sample::take(&paths, &root));
+            }
+        })?;
+    Ok(receiver)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sample_that_is_not_renewed_ages() {
+        let sample = Sample {
+            metrics: Some(Metrics::default()),
+            generation: facts::Generation::default(),
+            at: Instant::now(),
+        };
+        assert!(sample.metrics().is_some());
+        tokio::time::advance(Duration::from_secs(29)).await;
+        assert!(sample.metrics().is_some());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(sample.metrics().is_none());
+    }
+}

@@ -1,0 +1,142 @@
+//! From an address to an open WebSocket, within a deadline.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, Request, Response, header};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
+
+use super::Tls;
+use crate::agent::identity::Identity;
+use crate::wire::MAX_FRAME;
+
+/// Looking up, connecting, TLS and upgrade together take no longer.
+pub const DIAL_DEADLINE: Duration = Duration::from_secs(15);
+/// Bytes that are read at once. The library's default of 128 KiB is for those who receive more than acknowledgements.
+const READ_BUFFER: usize = 8 * 1024;
+/// What the system keeps for sending: a larger buffer would hold output that a heartbeat has to wait for.
+const SEND_BUFFER: u32 = 128 * 1024;
+/// The most of a refusal's body that is quoted, in characters.
+const MAX_QUOTED: usize = 200;
+
+/// An open connection.
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Connects.
+///
+/// # Errors
+/// In words, with what to do.
+pub async fn dial(identity: &Identity, tls: &Tls) -> anyhow::Result<Socket> {
+    let url = &identity.url;
+    tokio::time::timeout(DIAL_DEADLINE, attempt(identity, tls))
+        .await
+        .unwrap_or_else(|_| {
+            Err(anyhow!(
+                "{url}: no answer within {} s; is the dashboard there?",
+                DIAL_DEADLINE.as_secs()
+            ))
+        })
+}
+
+async fn attempt(identity: &Identity, tls: &Tls) -> anyhow::Result<Socket> {
+    let url = &identity.url;
+    let request = request(identity)?;
+    let stream = connect(&request)
+        .await
+        .with_context(|| format!("{url}: cannot connect"))?;
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(4 * MAX_FRAME)
+        .max_message_size(Some(MAX_FRAME))
+        .max_frame_size(Some(MAX_FRAME));
+    match client_async_tls_with_config(request, stream, Some(config), Some(tls.connector())).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(Error::Http(response)) => Err(refusal(identity, &response)),
+        Err(error) => {
+            Err(anyhow!(error)).with_context(|| format!("{url}: no WebSocket could be opened"))
+        }
+    }
+}
+
+fn request(identity: &Identity) -> anyhow::Result<Request<()>> {
+    let mut request = identity
+        .url
+        .as_str()
+        .into_client_request()
+        .with_context(|| format!("`url` {}: is not an address", identity.url))?;
+    let token = identity.token.read()?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| {
+        anyhow!(
+            "the token in {} has characters that no token has",
+            identity.token.place()
+        )
+    })?;
+    value.set_sensitive(true);
+    request.headers_mut().insert(header::AUTHORIZATION, value);
+    Ok(request)
+}
+
+/// Connects to the first address that answers.
+async fn connect(request: &Request<()>) -> anyhow::Result<TcpStream> {
+    let uri = request.uri();
+    let host = uri.host().context("the address has no host")?;
+    let default = if uri.scheme_str() == Some("wss") {
+        443
+    } else {
+        80
+    };
+    let port = uri.port_u16().unwrap_or(default);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let mut last = None;
+    for address in lookup_host((host, port))
+        .await
+        .with_context(|| format!("the name {host} is not known"))?
+    {
+        let socket = if address.is_ipv6() {
+            TcpSocket::new_v6()
+        } else {
+            TcpSocket::new_v4()
+        }?;
+        socket.set_send_buffer_size(SEND_BUFFER)?;
+        match socket.connect(address).await {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) => last = Some(anyhow!("{address}: {error}")),
+        }
+    }
+    Err(last.unwrap_or_else(|| anyhow!("the name {host} has no address")))
+}
+
+/// What an HTTP answer instead of an upgrade means.
+fn refusal(identity: &Identity, response: &Response<Option<Vec<u8>>>) -> anyhow::Error {
+    let status = response.status();
+    let body = response.body().as_deref().unwrap_or_default();
+    let body: String = String::from_utf8_lossy(body)
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(MAX_QUOTED)
+        .collect();
+    let said = if body.is_empty() {
+        String::new()
+    } else {
+        format!(" ({body})")
+    };
+    match status.as_u16() {
+        401 | 403 => anyhow!(
+            "the dashboard refused the token in {}: {status}{said}; write the token that the dashboard knows there",
+            identity.token.place()
+        ),
+        404 => anyhow!(
+            "{}: {status}{said}; is `url` the dashboard's address?",
+            identity.url
+        ),
+        _ => anyhow!("{}: {status} instead of a WebSocket{said}", identity.url),
+    }
+}

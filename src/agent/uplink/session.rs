@@ -1,0 +1,253 @@
+//! One connection: register, then heartbeats, runs and their output until it ends.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::SplitStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tokio_util::sync::CancellationToken;
+
+use super::dial::Socket;
+use super::writer::{self, MAX_CONTROL, MAX_OUTPUT, Queues};
+use super::{End, Uplink};
+use crate::agent::runs::{self, MAX_REQUESTS, Request};
+use crate::agent::{heartbeat, register, shipper};
+use crate::wire::PROTOCOL;
+use crate::wire::to_agent::{Registered, RunAck, ToAgent};
+use crate::wire::to_dashboard::ToDashboard;
+
+/// A peer that says nothing, not even a pong, for this long is given up.
+const READ_DEADLINE: Duration = Duration::from_secs(45);
+/// How long the dashboard may take to answer the closing of the connection.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(3);
+/// The most of an unreadable message that is logged, in characters.
+const MAX_QUOTED: usize = 200;
+
+/// What goes on in one connection.
+struct Session<'a> {
+    uplink: &'a Uplink,
+    tasks: JoinSet<Result<(), String>>,
+    control: mpsc::Sender<ToDashboard>,
+    output: mpsc::Sender<Bytes>,
+    /// To the task that starts and stops runs, once the dashboard has answered.
+    requests: Option<mpsc::Sender<Request>>,
+    /// To the shipper, once there is one.
+    acks: Option<mpsc::Sender<RunAck>>,
+    registered: bool,
+}
+
+/// Serves the connection until it ends. Everything that it started ends with it, the runs excepted.
+pub async fn serve(uplink: &Uplink, socket: Socket, shutdown: &CancellationToken) -> End {
+    let (sink, mut stream) = socket.split();
+    let (control, control_queue) = mpsc::channel(MAX_CONTROL);
+    let (output, output_queue) = mpsc::channel(MAX_OUTPUT);
+    let close = CancellationToken::new();
+    let queues = Queues {
+        control: control_queue,
+        output: output_queue,
+        close: close.clone(),
+    };
+    let mut session = Session {
+        uplink,
+        tasks: JoinSet::new(),
+        control,
+        output,
+        requests: None,
+        acks: None,
+        registered: false,
+    };
+    session.tasks.spawn(writer::write(sink, queues));
+    let end = session.listen(&mut stream, shutdown).await;
+    uplink.health.send_modify(|health| health.connected = false);
+    if !matches!(end, End::Lost { .. }) {
+        close.cancel();
+        // The dashboard's own closing frame tells that it has read all before it.
+        let goodbye = async { while let Some(Ok(_)) = stream.next().await {} };
+        if timeout(CLOSE_DEADLINE, goodbye).await.is_err() {
+            tracing::debug!("the dashboard did not answer the closing");
+        }
+    }
+    session.tasks.shutdown().await;
+    end
+}
+
+impl Session<'_> {
+    async fn listen(
+        &mut self,
+        stream: &mut SplitStream<Socket>,
+        shutdown: &CancellationToken,
+    ) -> End {
+        let identity = &self.uplink.identity;
+        let message = {
+            let sample = self.uplink.sample.borrow();
+            register::message(identity, &sample, self.uplink.runs.known())
+        };
+        if let Err(reason) = self.say(ToDashboard::Register(Box::new(message))) {
+            return self.lost(reason);
+        }
+        loop {
+            let received = tokio::select! {
+                () = shutdown.cancelled() => return End::Shutdown,
+                Some(ended) = self.tasks.join_next() => {
+                    let reason = match ended {
+                        Ok(Err(reason)) => reason,
+                        Ok(Ok(())) => "the connection was closed".to_owned(),
+                        Err(panicked) => format!("a task of the connection failed: {panicked}"),
+                    };
+                    return self.lost(reason);
+                }
+                received = timeout(READ_DEADLINE, stream.next()) => received,
+            };
+            let message = match received {
+                Err(_) => {
+                    return self.lost(format!(
+                        "the dashboard said nothing for {} s",
+                        READ_DEADLINE.as_secs()
+                    ));
+                }
+                Ok(None) => return self.lost("the dashboard closed the connection".into()),
+                Ok(Some(Err(error))) => {
+                    return self.lost(format!("the connection failed: {error}"));
+                }
+                Ok(Some(Ok(message))) => message,
+            };
+            match message {
+                Message::Text(text) => match self.take(&text) {
+                    Ok(false) => {}
+                    Ok(true) => return End::Acknowledged,
+                    Err(reason) => return self.lost(reason),
+                },
+                Message::Close(frame) => {
+                    let said = frame.map_or_else(String::new, |frame| {
+                        let reason: String =
+                            frame.reason.chars().filter(|c| !c.is_control()).collect();
+                        format!(" with {} {reason}", u16::from(frame.code))
+                    });
+                    return self.lost(format!("the dashboard closed the connection{said}"));
+                }
+                Message::Binary(_) => {
+                    tracing::warn!("ignored: a binary message; the dashboard sends none");
+                }
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            }
+        }
+    }
+
+    /// Takes one message; answers whether this was all that `--once` asks for.
+    fn take(&mut self, text: &str) -> Result<bool, String> {
+        let message: ToAgent = match serde_json::from_str(text) {
+            Ok(message) => message,
+            Err(error) => {
+                let quoted: String = text
+                    .chars()
+                    .take(MAX_QUOTED)
+                    .flat_map(char::escape_debug)
+                    .collect();
+                tracing::warn!("ignored: a message that is not understood ({error}): {quoted}");
+                return Ok(false);
+            }
+        };
+        match message {
+            ToAgent::Registered(registered) => self.registered(registered),
+            ToAgent::HeartbeatAck { n } => {
+                tracing::trace!("heartbeat {n} acknowledged");
+                self.uplink
+                    .health
+                    .send_modify(|health| health.last_ack = Some(Instant::now()));
+                return Ok(self.uplink.once);
+            }
+            ToAgent::Run(request) if self.uplink.once => tracing::warn!(
+                "ignored: a request to run {} during --once",
+                request.command
+            ),
+            ToAgent::Run(request) => self.ask(Request::Start(request))?,
+            ToAgent::RunStop(stop) => self.ask(Request::Stop(stop))?,
+            ToAgent::RunAck(ack) => {
+                if let Some(acks) = &self.acks {
+                    acks.try_send(ack)
+                        .map_err(|_| "too many acknowledgements wait".to_owned())?;
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn registered(&mut self, registered: Registered) {
+        if self.registered {
+            tracing::warn!("ignored: a second `registered`");
+            return;
+        }
+        self.registered = true;
+        let uplink = self.uplink;
+        tracing::info!(
+            "connected to {} as {}",
+            uplink.identity.url,
+            uplink.identity.hostname
+        );
+        uplink.health.send_modify(|health| {
+            health.connected = true;
+            health.attempts = 0;
+            health.error = None;
+        });
+        let cells = heartbeat::Cells::new(
+            &uplink.identity,
+            uplink.sample.clone(),
+            uplink.runs.current(),
+        );
+        let control = self.control.clone();
+        let interval = uplink.identity.interval;
+        self.tasks.spawn(async move {
+            heartbeat::beat(cells, interval, control).await;
+            Ok(())
+        });
+        if registered.protocol != Some(PROTOCOL) {
+            tracing::warn!(
+                "the dashboard speaks protocol {}, this agent {PROTOCOL}: it is seen there, but runs need a newer dashboard",
+                registered.protocol.unwrap_or(2)
+            );
+            return;
+        }
+        let (acks, waiting) = mpsc::channel(shipper::MAX_ACKS);
+        self.acks = Some(acks);
+        let (requests, asked) = mpsc::channel(MAX_REQUESTS);
+        self.requests = Some(requests);
+        self.tasks.spawn(runs::perform(
+            uplink.runs.clone(),
+            asked,
+            self.control.clone(),
+        ));
+        let (runs, output) = (uplink.runs.clone(), self.output.clone());
+        self.tasks.spawn(async move {
+            shipper::ship(runs, registered.resume, waiting, output).await;
+            Ok(())
+        });
+    }
+
+    fn ask(&self, request: Request) -> Result<(), String> {
+        match &self.requests {
+            Some(requests) => requests
+                .try_send(request)
+                .map_err(|_| "too many requests wait: does the disk hang?".to_owned()),
+            None => {
+                tracing::warn!("ignored: a request before `registered`");
+                Ok(())
+            }
+        }
+    }
+
+    fn say(&self, message: ToDashboard) -> Result<(), String> {
+        self.control
+            .try_send(message)
+            .map_err(|_| "the connection does not move: too many messages wait".to_owned())
+    }
+
+    fn lost(&self, reason: String) -> End {
+        End::Lost {
+            reason,
+            registered: self.registered,
+        }
+    }
+}

@@ -1,0 +1,467 @@
+use std::path::Path;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
+
+use super::*;
+use crate::agent::commands::Commands;
+use crate::agent::config::{Labels, TokenSource};
+use crate::agent::facts;
+use crate::agent::journal::JournalWriter;
+use crate::agent::launch::SelfCommand;
+use crate::agent::run_dir::{RunDir, SupervisorRequest};
+use crate::base::secret::Secret;
+use crate::run::event::{Outcome, RunEvent};
+use crate::run::id::{RunId, Seq};
+use crate::run::kind::RunKind;
+use crate::run::phase::RunState;
+use crate::wire::to_agent::{Registered, RunAck, RunRequest, ToAgent};
+use crate::wire::to_dashboard::{Heartbeat, Register, ToDashboard};
+use crate::wire::{frame, record};
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// One connection of an agent, from the dashboard's side.
+struct Peer(WebSocketStream<TcpStream>);
+
+#[derive(Debug)]
+enum Said {
+    Message(ToDashboard),
+    Records(Vec<(Seq, Vec<u8>)>),
+    Closed(u16, String),
+}
+
+impl Peer {
+    async fn accept(listener: &TcpListener) -> (Self, String) {
+        let (stream, _) = tokio::time::timeout(DEADLINE, listener.accept())
+            .await
+            .unwrap()
+            .unwrap();
+        let mut authorization = String::new();
+        #[expect(clippy::result_large_err, reason = "the library's callback")]
+        let callback = |request: &Request, response: Response| {
+            let value = request.headers().get("authorization").unwrap();
+            value.to_str().unwrap().clone_into(&mut authorization);
+            assert_eq!(request.uri().path(), "/ws");
+            Ok(response)
+        };
+        let socket = accept_hdr_async(stream, callback).await.unwrap();
+        (Self(socket), authorization)
+    }
+
+    async fn next(&mut self) -> Said {
+        loop {
+            let message = tokio::time::timeout(DEADLINE, self.0.next())
+                .await
+                .unwrap()
+                .unwrap()
+                .unwrap();
+            match message {
+                Message::Text(text) => return Said::Message(serde_json::from_str(&text).unwrap()),
+                Message::Binary(bytes) => {
+                    let (header, mut rest) = frame::decode(&bytes).unwrap();
+                    let mut records = Vec::new();
+                    while let Some((record, len)) = record::decode(&rest).unwrap() {
+                        records.push((record.seq, record.raw));
+                        rest.drain(..len);
+                    }
+                    assert_eq!(records.first().unwrap().0, header.first_seq);
+                    assert_eq!(records.last().unwrap().0, header.last_seq);
+                    return Said::Records(records);
+                }
+                Message::Close(Some(frame)) => {
+                    return Said::Closed(frame.code.into(), frame.reason.to_string());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    async fn register(&mut self) -> Register {
+        match self.next().await {
+            Said::Message(ToDashboard::Register(register)) => *register,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn heartbeat(&mut self) -> Heartbeat {
+        loop {
+            match self.next().await {
+                Said::Message(ToDashboard::Heartbeat(heartbeat)) => return *heartbeat,
+                Said::Records(..) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// The numbers of the next frame's records.
+    async fn records(&mut self) -> Vec<u64> {
+        loop {
+            match self.next().await {
+                Said::Records(records) => {
+                    return records.into_iter().map(|(seq, _)| seq.0).collect();
+                }
+                Said::Message(ToDashboard::Heartbeat(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    async fn say(&mut self, message: ToAgent) {
+        self.0
+            .send(Message::text(serde_json::to_string(&message).unwrap()))
+            .await
+            .unwrap();
+    }
+
+    async fn registered(&mut self, resume: Vec<RunAck>) {
+        let registered = Registered {
+            host_id: "1".into(),
+            protocol: Some(3),
+            resume,
+        };
+        self.say(ToAgent::Registered(registered)).await;
+    }
+}
+
+/// An agent that runs while a test plays the dashboard.
+struct Agent {
+    tasks: JoinSet<anyhow::Result<()>>,
+    shutdown: CancellationToken,
+    health: watch::Receiver<Health>,
+}
+
+impl Agent {
+    fn start(listener: &TcpListener, state_dir: &Path, change: impl FnOnce(&mut Uplink)) -> Self {
+        let self_command = SelfCommand {
+            program: "/nowhere".into(),
+            leading_args: Vec::new(),
+        };
+        let shutdown = CancellationToken::new();
+        let runs = Runs::open(
+            state_dir,
+            self_command,
+            Commands::default(),
+            10,
+            shutdown.clone(),
+        )
+        .unwrap();
+        let sample = crate::agent::metrics::sample(Vec::new(), Duration::from_secs(1)).unwrap();
+        let mut uplink = Uplink {
+            identity: Identity {
+                url: format!("ws://{}/ws", listener.local_addr().unwrap()),
+                token: TokenSource::Environment(Secret::new("s3cret")),
+                hostname: "web1".parse().unwrap(),
+                interval: Duration::from_secs(1),
+                labels: Labels {
+                    location: "attic".into(),
+                    device_type: "server".into(),
+                    theme_color: String::new(),
+                    nixpkgs_version: String::new(),
+                },
+                host: facts::Host::default(),
+                repo: None,
+                commands: Commands::default(),
+            },
+            tls: Tls::for_url("ws://", None).unwrap(),
+            runs: runs.clone(),
+            sample,
+            max_attempts: None,
+            once: false,
+            health: watch::channel(Health::default()).0,
+        };
+        change(&mut uplink);
+        let health = uplink.health.subscribe();
+        let mut tasks = JoinSet::new();
+        let token = shutdown.clone();
+        tasks.spawn(async move {
+            tokio::select! {
+                ended = uplink.run(&token) => ended,
+                () = crate::agent::runs::watch(runs) => Ok(()),
+            }
+        });
+        Self {
+            tasks,
+            shutdown,
+            health,
+        }
+    }
+
+    async fn ended(&mut self) -> anyhow::Result<()> {
+        tokio::time::timeout(DEADLINE, self.tasks.join_next())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap()
+    }
+}
+
+async fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+/// A run as a supervisor that has died long ago left it: `outputs` records of output, then its end.
+fn kept_run(state_dir: &Path, outputs: usize, bytes: usize) -> RunDir {
+    let request = SupervisorRequest {
+        run: RunId::new(),
+        command: "hello".parse().unwrap(),
+        kind: RunKind::Plain,
+        argv: vec!["x".into()],
+        env: Vec::new(),
+        inherit_env: true,
+        cwd: None,
+        timeout_s: None,
+        grace_s: 10,
+        requested_by: String::new(),
+    };
+    let dir = RunDir::create(state_dir, &request).unwrap();
+    let mut writer = JournalWriter::open(&dir.journal()).unwrap();
+    for n in 0..outputs {
+        // Noise does not compress: what is sent is what was written.
+        let raw: Vec<u8> = (0..bytes).map(|_| fastrand::u8(..)).collect();
+        let event = RunEvent::Output {
+            at: 1,
+            offset: (n * bytes) as u64,
+            first_line: 1,
+            lines: Vec::new(),
+            tail_skip: 0,
+        };
+        writer.append(&event, &raw);
+    }
+    let outcome = Outcome {
+        state: RunState::Succeeded,
+        exit_code: Some(0),
+        signal: None,
+        reason: None,
+    };
+    let bytes = (outputs * bytes) as u64;
+    writer.append(
+        &RunEvent::Finished {
+            at: 2,
+            outcome,
+            lines: 0,
+            bytes,
+            crc32c: 0,
+            generation: None,
+        },
+        &[],
+    );
+    dir
+}
+
+#[tokio::test]
+async fn once_registers_beats_and_ends() {
+    let (listener, state) = (listener().await, tempfile::tempdir().unwrap());
+    let mut agent = Agent::start(&listener, state.path(), |uplink| uplink.once = true);
+    let (mut peer, authorization) = Peer::accept(&listener).await;
+    assert_eq!(authorization, "Bearer s3cret");
+    let register = peer.register().await;
+    assert_eq!(
+        (register.hostname.as_str(), register.protocol),
+        ("web1", Some(3))
+    );
+    assert_eq!(
+        (register.heartbeat_interval, register.location.as_str()),
+        (1, "attic")
+    );
+    peer.registered(Vec::new()).await;
+    let heartbeat = peer.heartbeat().await;
+    assert_eq!((heartbeat.n, heartbeat.metrics), (1, None));
+    peer.say(ToAgent::HeartbeatAck { n: 1 }).await;
+    match peer.next().await {
+        Said::Closed(code, reason) => assert_eq!((code, reason.as_str()), (1000, "shutdown")),
+        other => panic!("{other:?}"),
+    }
+    agent.ended().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refused_token_is_named_and_the_attempts_are_counted() {
+    let (listener, state) = (listener().await, tempfile::tempdir().unwrap());
+    let mut agent = Agent::start(&listener, state.path(), |uplink| {
+        uplink.max_attempts = Some(2);
+        uplink.identity.token = TokenSource::Environment(Secret::new("wrong"));
+    });
+    for _ in 0..2 {
+        let (mut stream, _) = tokio::time::timeout(DEADLINE, listener.accept())
+            .await
+            .unwrap()
+            .unwrap();
+        let mut buffer = [0; 2048];
+        let _ = stream.read(&mut buffer).await.unwrap();
+        let answer = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 13\r\n\r\nunknown token";
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+    let error = agent.ended().await.unwrap_err().to_string();
+    assert!(
+        error.contains("giving up after 2 failed attempts"),
+        "{error}"
+    );
+    assert!(
+        error.contains("refused the token in NIXFLEET_TOKEN: 401 Unauthorized (unknown token)"),
+        "{error}"
+    );
+    assert!(!error.contains("wrong"), "{error}");
+    assert_eq!(agent.health.borrow().attempts, 2);
+}
+
+#[tokio::test]
+async fn nonsense_is_ignored_and_the_heartbeats_go_on() {
+    let (listener, state) = (listener().await, tempfile::tempdir().unwrap());
+    let mut agent = Agent::start(&listener, state.path(), |_| {});
+    let (mut peer, _) = Peer::accept(&listener).await;
+    peer.register().await;
+    peer.registered(Vec::new()).await;
+    for text in [
+        "{",
+        "[]",
+        r#"{"type":"sing","payload":{}}"#,
+        r#"{"type":"run","payload":{"run":"x"}}"#,
+    ] {
+        peer.0.send(Message::text(text)).await.unwrap();
+    }
+    peer.0.send(Message::binary(vec![0; 100])).await.unwrap();
+    assert_eq!(peer.heartbeat().await.n, 1);
+    assert_eq!(peer.heartbeat().await.n, 2);
+    peer.say(ToAgent::HeartbeatAck { n: 2 }).await;
+    tokio::time::timeout(
+        DEADLINE,
+        agent.health.wait_for(|health| health.last_ack.is_some()),
+    )
+    .await
+    .unwrap()
+    .unwrap();
+    let request = RunRequest {
+        run: RunId::new(),
+        command: "format".parse().unwrap(),
+        args: vec![],
+        requested_by: "x".into(),
+    };
+    peer.say(ToAgent::Run(request.clone())).await;
+    let rejected = loop {
+        match peer.next().await {
+            Said::Message(ToDashboard::CommandRejected(rejected)) => break rejected,
+            Said::Message(ToDashboard::Heartbeat(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(rejected.run, Some(request.run));
+    agent.shutdown.cancel();
+    let closed = loop {
+        if let Said::Closed(code, reason) = peer.next().await {
+            break (code, reason);
+        }
+    };
+    assert_eq!(closed, (1000, "shutdown".to_owned()));
+    agent.ended().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_journal_is_resumed_rewound_acknowledged_and_deleted() {
+    let (listener, state) = (listener().await, tempfile::tempdir().unwrap());
+    let dir = kept_run(state.path(), 3, 10);
+    let run = dir.run_id().unwrap();
+    let ack = |seq, rewind| RunAck {
+        run,
+        seq: Seq(seq),
+        rewind,
+    };
+    let agent = Agent::start(&listener, state.path(), |_| {});
+    let (mut peer, _) = Peer::accept(&listener).await;
+    let known = peer.register().await.runs;
+    assert_eq!(
+        (known[0].run, known[0].last_seq, known[0].alive),
+        (run, Seq(4), false)
+    );
+    peer.registered(vec![ack(0, false)]).await;
+    assert_eq!(peer.records().await, [1, 2, 3, 4]);
+    drop(peer);
+    let (mut peer, _) = Peer::accept(&listener).await;
+    assert_eq!(
+        peer.register().await.runs.len(),
+        1,
+        "nothing is acknowledged yet"
+    );
+    peer.registered(vec![ack(2, false)]).await;
+    assert_eq!(peer.records().await, [3, 4]);
+    peer.say(ToAgent::RunAck(ack(1, true))).await;
+    assert_eq!(peer.records().await, [2, 3, 4]);
+    peer.say(ToAgent::RunAck(ack(4, false))).await;
+    tokio::time::timeout(DEADLINE, async {
+        while dir.path().exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .unwrap();
+    drop(peer);
+    let (mut peer, _) = Peer::accept(&listener).await;
+    assert!(peer.register().await.runs.is_empty());
+    agent.shutdown.cancel();
+}
+
+#[tokio::test]
+async fn without_acknowledgements_output_stops_at_the_window_and_heartbeats_do_not() {
+    let (listener, state) = (listener().await, tempfile::tempdir().unwrap());
+    let dir = kept_run(state.path(), 100, 60_000);
+    let run = dir.run_id().unwrap();
+    let agent = Agent::start(&listener, state.path(), |_| {});
+    let (mut peer, _) = Peer::accept(&listener).await;
+    peer.register().await;
+    peer.registered(Vec::new()).await;
+    let (mut bytes, mut last, mut beats) = (0, 0, 0);
+    while beats < 3 {
+        match peer.next().await {
+            Said::Records(records) => {
+                assert_eq!(records[0].0, Seq(last + 1));
+                last = records.last().unwrap().0.0;
+                bytes += records.iter().map(|(_, raw)| raw.len()).sum::<usize>();
+            }
+            Said::Message(ToDashboard::Heartbeat(_)) => beats += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(
+        (1..=512 * 1024).contains(&bytes),
+        "{bytes} unacknowledged bytes"
+    );
+    while last < 101 {
+        peer.say(ToAgent::RunAck(RunAck {
+            run,
+            seq: Seq(last),
+            rewind: false,
+        }))
+        .await;
+        let records = peer.records().await;
+        assert_eq!(records[0], last + 1);
+        last = *records.last().unwrap();
+    }
+    agent.shutdown.cancel();
+}
+
+#[tokio::test]
+async fn a_dashboard_that_knows_no_runs_is_given_heartbeats_only() {
+    let (listener, state) = (listener().await, tempfile::tempdir().unwrap());
+    kept_run(state.path(), 1, 10);
+    let agent = Agent::start(&listener, state.path(), |_| {});
+    let (mut peer, _) = Peer::accept(&listener).await;
+    peer.register().await;
+    peer.0
+        .send(Message::text(
+            r#"{"type":"registered","payload":{"host_id":"abc"}}"#,
+        ))
+        .await
+        .unwrap();
+    for n in 1..=2 {
+        match peer.next().await {
+            Said::Message(ToDashboard::Heartbeat(heartbeat)) => assert_eq!(heartbeat.n, n),
+            other => panic!("{other:?}"),
+        }
+    }
+    agent.shutdown.cancel();
+}

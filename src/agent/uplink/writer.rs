@@ -1,0 +1,74 @@
+//! The one task that writes to the socket: heartbeats and answers first, output when they have none.
+
+use std::time::Duration;
+
+use futures_util::SinkExt as _;
+use futures_util::stream::SplitSink;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, timeout};
+use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tokio_util::sync::CancellationToken;
+
+use super::dial::Socket;
+use crate::wire::to_dashboard::ToDashboard;
+
+/// Messages that may wait before output. When it is full, senders drop or end the connection; none waits.
+pub const MAX_CONTROL: usize = 32;
+/// Batches of output that may wait; the shipper waits for a place.
+pub const MAX_OUTPUT: usize = 1;
+/// Between pings.
+const PING: Duration = Duration::from_secs(10);
+/// A socket that takes a single message no sooner is as good as gone.
+const WRITE_DEADLINE: Duration = Duration::from_secs(45);
+
+/// The queues' ends, and when to say good-bye.
+pub struct Queues {
+    /// Heartbeats and answers.
+    pub control: mpsc::Receiver<ToDashboard>,
+    /// Frames of output.
+    pub output: mpsc::Receiver<Bytes>,
+    /// When cancelled, the connection is closed in order.
+    pub close: CancellationToken,
+}
+
+/// Writes until the queues are gone, the socket fails, or it is closed in order. The answer is what went wrong.
+pub async fn write(
+    mut socket: SplitSink<Socket, Message>,
+    mut queues: Queues,
+) -> Result<(), String> {
+    let mut pings = tokio::time::interval_at(tokio::time::Instant::now() + PING, PING);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let message = tokio::select! {
+            biased;
+            () = queues.close.cancelled() => {
+                let frame = tokio_tungstenite::tungstenite::protocol::CloseFrame {
+                    code: tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode::Normal,
+                    reason: "shutdown".into(),
+                };
+                return send(&mut socket, Message::Close(Some(frame))).await;
+            }
+            message = queues.control.recv() => match message {
+                Some(message) => match serde_json::to_string(&message) {
+                    Ok(text) => Message::text(text),
+                    Err(error) => return Err(format!("a message cannot be written: {error}")),
+                },
+                None => return Ok(()),
+            },
+            _ = pings.tick() => Message::Ping(Bytes::new()),
+            Some(frame) = queues.output.recv() => Message::Binary(frame),
+        };
+        send(&mut socket, message).await?;
+    }
+}
+
+async fn send(socket: &mut SplitSink<Socket, Message>, message: Message) -> Result<(), String> {
+    match timeout(WRITE_DEADLINE, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(format!("the connection failed: {error}")),
+        Err(_) => Err(format!(
+            "the connection has not moved for {} s",
+            WRITE_DEADLINE.as_secs()
+        )),
+    }
+}

@@ -1,0 +1,217 @@
+//! `hosts`, `host` and `open`.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::exit::Exit;
+use super::output::Output;
+use super::{progress, runs, text};
+use crate::base::clock;
+use crate::run::id::HostName;
+use crate::wire::api::{Host, HostStatus, Hosts, Runs};
+
+/// Runs that `host` shows.
+const NEWEST: usize = 5;
+
+pub fn list(client: &Client, out: &Output) -> anyhow::Result<Exit> {
+    if out.is_json() {
+        out.document(&client.get::<Value>("/api/hosts")?)?;
+    } else {
+        let hosts: Hosts = client.get("/api/hosts")?;
+        out.text(&table(&hosts.hosts))?;
+    }
+    Ok(Exit::Success)
+}
+
+pub fn show(client: &Client, out: &Output, name: &HostName) -> anyhow::Result<Exit> {
+    if out.is_json() {
+        out.document(&client.get::<Value>(&format!("/api/hosts/{name}"))?)?;
+        return Ok(Exit::Success);
+    }
+    let host: Host = client.get(&format!("/api/hosts/{name}"))?;
+    let newest: Runs = client.get(&format!("/api/runs?host={name}&limit={NEWEST}"))?;
+    let mut shown = details(&host);
+    if !newest.runs.is_empty() {
+        shown.push('\n');
+        shown.push_str(&runs::table(&newest.runs, clock::now()));
+    }
+    out.text(&shown)?;
+    Ok(Exit::Success)
+}
+
+fn status(host: &Host) -> &'static str {
+    match host.status {
+        HostStatus::Online => "online",
+        HostStatus::Offline => "offline",
+        HostStatus::Reconnecting => "reconnecting",
+        HostStatus::NeverSeen => "never seen",
+    }
+}
+
+fn doing(host: &Host) -> String {
+    let Some(activity) = &host.activity else {
+        return String::from("-");
+    };
+    let phase = activity.phase.map_or("starting", |phase| phase.name());
+    let count = activity.progress.as_ref().and_then(progress::count);
+    let count = count.map_or_else(String::new, |count| format!(" {count}"));
+    format!("{}: {phase}{count}", activity.command)
+}
+
+fn last_seen(host: &Host) -> String {
+    host.last_heartbeat_age_ms.map_or_else(
+        || {
+            let at = host.last_seen.as_deref().and_then(clock::parse_rfc3339);
+            at.map_or_else(
+                || String::from("never"),
+                |at| format!("{} ago", text::age(clock::now().saturating_sub(at))),
+            )
+        },
+        |age| format!("{} ago", text::age(age)),
+    )
+}
+
+/// `/nix/store/HASH-NAME` as NAME; anything else as it is.
+fn generation(host: &Host) -> &str {
+    host.generation
+        .strip_prefix("/nix/store/")
+        .and_then(|path| path.split_once('-'))
+        .map_or(host.generation.as_str(), |(_, name)| name)
+}
+
+/// The hosts as a table.
+pub fn table(hosts: &[Host]) -> String {
+    let rows: Vec<Vec<String>> = hosts
+        .iter()
+        .map(|host| {
+            vec![
+                host.hostname.clone(),
+                status(host).to_owned(),
+                doing(host),
+                generation(host).to_owned(),
+                last_seen(host),
+                host.agent_version.clone(),
+            ]
+        })
+        .collect();
+    text::table(
+        &[
+            "HOST",
+            "STATUS",
+            "DOING",
+            "GENERATION",
+            "LAST SEEN",
+            "AGENT",
+        ],
+        &rows,
+    )
+}
+
+fn details(host: &Host) -> String {
+    let metrics = host.metrics.map_or_else(
+        || String::from("-"),
+        |metrics| {
+            format!(
+                "cpu {:.0} %, memory {:.0} %, swap {:.0} %, load {:.2}",
+                metrics.cpu, metrics.ram, metrics.swap, metrics.load
+            )
+        },
+    );
+    let commands: Vec<&str> = host
+        .commands
+        .iter()
+        .map(|command| command.name.as_str())
+        .collect();
+    let rows = [
+        ("Host", host.hostname.clone()),
+        (
+            "Status",
+            format!("{}, last seen {}", status(host), last_seen(host)),
+        ),
+        ("Doing", doing(host)),
+        ("System", format!("{} {}", host.host_type, host.os_version)),
+        ("Generation", host.generation.clone()),
+        ("Metrics", metrics),
+        (
+            "Agent",
+            format!("{}, protocol {}", host.agent_version, host.protocol),
+        ),
+        ("Commands", commands.join(" ")),
+        ("Comment", host.comment.clone()),
+    ];
+    rows.iter()
+        .filter(|(_, value)| !value.trim().is_empty())
+        .fold(String::new(), |shown, (name, value)| {
+            format!("{shown}{name:12}{}\n", text::plain(value))
+        })
+}
+
+pub fn open(client: &Client, out: &Output) -> anyhow::Result<Exit> {
+    let program = if cfg!(target_os = "macos") {
+        "open"
+    } else {
+        "xdg-open"
+    };
+    let started = std::process::Command::new(program)
+        .arg(client.base())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if out.is_json() {
+        out.document(&json!({ "url": client.base(), "opened": started }))?;
+    } else if started {
+        out.text(&format!("opened {}\n", text::plain(client.base())))?;
+    } else {
+        out.text(&format!(
+            "open {} in a browser\n",
+            text::plain(client.base())
+        ))?;
+    }
+    Ok(Exit::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(value: &Value) -> Host {
+        let mut all = json!({
+            "id": "web1", "hostname": "web1", "host_type": "nixos", "agent_version": "0.1.0", "os_version": "26.05",
+            "nixpkgs_version": "", "generation": "/nix/store/abc-nixos-system-web1-26.05", "last_seen": null,
+            "status": "online", "pending_command": null, "comment": "", "activity": null,
+            "last_heartbeat_age_ms": 1200, "reconnect_deadline_ms": null, "heartbeats": 3, "heartbeat_interval": 5,
+            "metrics": null, "resources": null, "protocol": 3, "theme_color": "", "location": "", "device_type": "",
+            "commands": []
+        });
+        for (key, value) in value.as_object().unwrap() {
+            all[key] = value.clone();
+        }
+        serde_json::from_value(all).unwrap()
+    }
+
+    #[test]
+    fn hosts_as_a_table() {
+        let hosts = [
+            host(&json!({})),
+            host(&json!({
+                "hostname": "db\u{1b}[2J", "status": "reconnecting", "last_heartbeat_age_ms": 61_000,
+                "activity": {"run": "019a0000-0000-7000-8000-000000000001", "command": "switch", "phase": "building",
+                             "progress": {"done": 3, "total": 10, "unit": "builds"}, "since": ""}
+            })),
+            host(
+                json!({"hostname": "new", "status": "never_seen", "generation": "", "last_heartbeat_age_ms": null}),
+            ),
+        ];
+        expect_test::expect![[r"
+            HOST         STATUS        DOING                  GENERATION               LAST SEEN  AGENT
+            web1         online        -                      nixos-system-web1-26.05  1s ago     0.1.0
+            db\u{1b}[2J  reconnecting  switch: building 3/10  nixos-system-web1-26.05  1m ago     0.1.0
+            new          never seen    -                                               never      0.1.0
+        "]]
+        .assert_eq(&table(&hosts));
+    }
+}

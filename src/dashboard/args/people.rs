@@ -1,0 +1,143 @@
+//! `token` and `user`: on the database itself, also while the dashboard runs.
+
+use anyhow::Context as _;
+
+use super::{Token, User};
+use crate::base::clock::rfc3339;
+use crate::base::secret::Secret;
+use crate::dashboard::access::digest::{API_TOKEN_PREFIX, digest, new_token};
+use crate::dashboard::access::password::{self, Passwords};
+use crate::dashboard::access::{Role, check_name};
+use crate::dashboard::config::Settings;
+use crate::dashboard::store::Store;
+use crate::dashboard::store::access::Entry;
+
+/// Runs `work` on the store of the data directory.
+fn with_store<T>(
+    settings: &Settings,
+    work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    super::start::make_data_dir(&settings.data_dir)?;
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?
+        .block_on(async {
+            let store = super::start::open_store(&settings.data_dir).await?;
+            let done = work(&store).await;
+            store.close().await;
+            done
+        })
+}
+
+pub(super) fn token(settings: &Settings, command: Token) -> anyhow::Result<()> {
+    with_store(settings, async |store| match command {
+        Token::Create { name, role } => {
+            println!("{}", create_token(store, &name, role).await?.expose());
+            Ok(())
+        }
+        Token::List => {
+            list(&store.tokens().await?, true);
+            Ok(())
+        }
+        Token::Revoke { name } => {
+            anyhow::ensure!(
+                store.revoke_token(&name).await?,
+                "there is no token `{}`; `token list` shows the ones there are",
+                name.escape_default()
+            );
+            Ok(())
+        }
+    })
+}
+
+/// Makes an API token; only its digest is kept.
+pub(super) async fn create_token(store: &Store, name: &str, role: Role) -> anyhow::Result<Secret> {
+    check_name(name).map_err(anyhow::Error::msg)?;
+    let token = new_token(API_TOKEN_PREFIX)?;
+    anyhow::ensure!(
+        store.create_token(name, role, &digest(&token)).await?,
+        "there is a token `{name}` already; revoke it first or choose another name"
+    );
+    Ok(Secret::new(token))
+}
+
+pub(super) fn user(settings: &Settings, command: User) -> anyhow::Result<()> {
+    with_store(settings, async |store| match command {
+        User::Create {
+            name,
+            role,
+            password_file,
+        } => {
+            check_name(&name).map_err(anyhow::Error::msg)?;
+            let password = Secret::read(&password_file)?;
+            password::check_new(password.expose())
+                .map_err(|why| anyhow::anyhow!("{}: {why}", password_file.display()))?;
+            let hash = Passwords::default().hash(&password).await?;
+            anyhow::ensure!(
+                store.create_user(&name, role, &hash).await?,
+                "there is a user `{name}` already; delete it first or choose another name"
+            );
+            Ok(())
+        }
+        User::List => {
+            list(&store.users().await?, false);
+            Ok(())
+        }
+        User::Delete { name } => {
+            anyhow::ensure!(
+                store.delete_user(&name).await?,
+                "there is no user `{}`; `user list` shows the ones there are",
+                name.escape_default()
+            );
+            Ok(())
+        }
+    })
+}
+
+fn list(entries: &[Entry], tokens: bool) {
+    let width = entries
+        .iter()
+        .map(|entry| entry.name.len())
+        .max()
+        .unwrap_or(0);
+    for entry in entries {
+        let used = match entry.last_used_at {
+            Some(at) => format!("  last used {}", rfc3339(at)),
+            None if tokens => String::from("  never used"),
+            None => String::new(),
+        };
+        println!(
+            "{:width$}  {:8}  created {}{used}",
+            entry.name,
+            entry.role.name(),
+            rfc3339(entry.created_at)
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn tokens_are_made_beside_a_running_dashboard() {
+        let dir = tempfile::tempdir().unwrap();
+        let running = Store::open(dir.path()).await.unwrap();
+        let beside = Store::open(dir.path()).await.unwrap();
+        let token = create_token(&beside, "ci", Role::Operator).await.unwrap();
+        assert!(token.expose().starts_with("nf_") && token.expose().len() == 46);
+        let found = running
+            .token(&digest(token.expose()))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!((found.name.as_str(), found.role), ("ci", Role::Operator));
+        let error = create_token(&beside, "ci", Role::Viewer)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("already"), "{error}");
+        assert!(create_token(&beside, "a b", Role::Viewer).await.is_err());
+    }
+}

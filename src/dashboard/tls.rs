@@ -1,0 +1,192 @@
+//! Serving: plain, or with TLS when there is a certificate; and draining at the end.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::RustlsConfig;
+use axum_server::{Handle, Server};
+use hyper_util::rt::TokioTimer;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_util::sync::CancellationToken;
+
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a request's head may take, and how long a connection may be idle between requests.
+const HEAD: Duration = Duration::from_secs(60);
+/// How long open requests may go on after the end was asked for. Streams end by themselves, with the same token.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Where the certificate is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain in PEM, the server's own certificate first.
+    pub cert: PathBuf,
+    /// Its private key in PEM.
+    pub key: PathBuf,
+}
+
+impl TlsFiles {
+    /// Reads both files.
+    ///
+    /// # Errors
+    /// One cannot be read, is not PEM, or the key is another certificate's; the text names the file.
+    pub fn load(&self) -> anyhow::Result<Arc<ServerConfig>> {
+        let chain = CertificateDer::pem_file_iter(&self.cert)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| unreadable("tls_cert_file", &self.cert, "certificate", &error))?;
+        anyhow::ensure!(
+            !chain.is_empty(),
+            "tls_cert_file {}: no certificate in it; it must be PEM with `-----BEGIN CERTIFICATE-----`",
+            self.cert.display()
+        );
+        let key = PrivateKeyDer::from_pem_file(&self.key)
+            .map_err(|error| unreadable("tls_key_file", &self.key, "private key", &error))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .context("preparing TLS")?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .with_context(|| {
+                format!(
+                    "tls_cert_file {} and tls_key_file {} do not fit together; give a certificate and its own key",
+                    self.cert.display(),
+                    self.key.display()
+                )
+            })?;
+        // The agents' WebSocket starts as an HTTP/1.1 request.
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+fn unreadable(
+    name: &str,
+    path: &Path,
+    what: &str,
+    error: &rustls::pki_types::pem::Error,
+) -> anyhow::Error {
+    anyhow::anyhow!(
+        "{name} {}: cannot read a {what} from it: {error}; check the path, its permissions, and that it is PEM",
+        path.display()
+    )
+}
+
+/// No client keeps a connection by saying half of something. WebSockets and streams have their own deadlines.
+fn limited<A: axum_server::Address, Acceptor>(
+    mut server: Server<A, Acceptor>,
+) -> Server<A, Acceptor> {
+    // Not `http1_only`: with it, axum-server serves no WebSockets.
+    server
+        .http_builder()
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD);
+    server
+}
+
+/// Serves `router` without Nagle's delay (acknowledgements and lines are small messages that somebody waits for) until
+/// `shutdown`, then lets open requests end for at most [`DRAIN`].
+///
+/// # Errors
+/// The listener does not work.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    router: Router,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    listener
+        .set_nonblocking(true)
+        .context("preparing the listener")?;
+    let handle = Handle::new();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let drain = async {
+        shutdown.cancelled().await;
+        handle.graceful_shutdown(Some(DRAIN));
+        std::future::pending::<()>().await;
+    };
+    let served = async {
+        match tls {
+            Some(config) => {
+                let config = RustlsConfig::from_config(config);
+                let server = axum_server::from_tcp_rustls(listener, config)?;
+                limited(server.map(|acceptor| {
+                    acceptor
+                        .handshake_timeout(HANDSHAKE)
+                        .acceptor(NoDelayAcceptor::new())
+                }))
+                .handle(handle.clone())
+                .serve(service)
+                .await
+            }
+            None => {
+                limited(axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor::new()))
+                    .handle(handle.clone())
+                    .serve(service)
+                    .await
+            }
+        }
+    };
+    tokio::select! {
+        served = served => served.context("serving"),
+        () = drain => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_certificates_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+        let files = TlsFiles {
+            cert: cert.clone(),
+            key,
+        };
+        let error = files.load().unwrap_err().to_string();
+        assert!(
+            error.contains("tls_cert_file") && error.contains("cert.pem"),
+            "{error}"
+        );
+        std::fs::write(&cert, "nothing").unwrap();
+        let error = files.load().unwrap_err().to_string();
+        assert!(error.contains("no certificate in it"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn serves_until_asked_to_end() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let router = Router::new().route("/", axum::routing::get(|| async { "hello" }));
+        let client = async {
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            stream
+                .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                .await
+                .unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            shutdown.cancel();
+            answer
+        };
+        let (served, answer) = tokio::time::timeout(Duration::from_secs(20), async {
+            tokio::join!(serve(listener, None, router, shutdown.clone()), client)
+        })
+        .await
+        .unwrap();
+        served.unwrap();
+        assert!(answer.ends_with("hello"), "{answer}");
+    }
+}

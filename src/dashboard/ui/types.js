@@ -1,0 +1,79 @@
+// @ts-check
+// The JSON of the HTTP API as types, after src/wire/api.rs. Nothing here runs.
+
+/** @typedef {'viewer' | 'operator' | 'admin'} Role */
+/** @typedef {{user: string, role: Role, csrf_token: string}} Session */
+/** @typedef {'online' | 'offline' | 'reconnecting' | 'never_seen'} HostStatus */
+/** @typedef {'evaluating' | 'fetching' | 'building' | 'activating' | 'switching' | 'running'} Phase */
+/**
+ * @typedef {'queued' | 'starting' | 'running' | 'succeeded' | 'degraded' | 'reboot_required' | 'failed' | 'stopped'
+ *   | 'timed_out' | 'lost' | 'rolled_back'} RunState
+ */
+/** @typedef {'builds' | 'paths' | 'bytes' | 'tests'} ProgressUnit */
+/**
+ * @typedef {object} Progress
+ * @property {number} done
+ * @property {number} total 0 while unknown
+ * @property {ProgressUnit} unit
+ * @property {string} [activity]
+ * @property {{planned: number, running: number, done: number, failed: number}} [builds]
+ * @property {{planned: number, done: number, bytes_done: number, bytes_total: number}} [fetches]
+ */
+/** @typedef {{cpu: number, ram: number, swap: number, load: number}} Metrics */
+/** @typedef {{name: string, description: string, changes_host: boolean}} OfferedCommand */
+/** @typedef {{run: string, command: string, phase: Phase | null, progress: Progress | null, since: string}} HostActivity */
+/**
+ * @typedef {object} Host
+ * @property {string} id
+ * @property {string} hostname
+ * @property {string} host_type
+ * @property {string} agent_version
+ * @property {string} os_version
+ * @property {string} nixpkgs_version
+ * @property {string} generation
+ * @property {string | null} last_seen
+ * @property {HostStatus} status
+ * @property {string | null} pending_command
+ * @property {string} comment
+ * @property {HostActivity | null} activity
+ * @property {number | null} last_heartbeat_age_ms
+ * @property {number | null} reconnect_deadline_ms
+ * @property {number} heartbeats
+ * @property {number} heartbeat_interval
+ * @property {Metrics | null} metrics
+ * @property {number} protocol
+ * @property {string} theme_color
+ * @property {string} location
+ * @property {string} device_type
+ * @property {OfferedCommand[]} commands
+ */
+/** @typedef {{phase: Phase, started_at: string, ended_at: string | null, first_line: number}} RunPhase */
+/**
+ * @typedef {object} Run
+ * @property {string} id
+ * @property {string} host
+ * @property {string} command
+ * @property {string[]} args
+ * @property {RunState} state
+ * @property {Phase | null} phase
+ * @property {RunPhase[]} phases
+ * @property {Progress | null} progress
+ * @property {number | null} exit_code
+ * @property {string | null} reason
+ * @property {string} requested_by
+ * @property {string} created_at
+ * @property {string | null} started_at by the host's clock
+ * @property {string | null} finished_at by the host's clock
+ * @property {number} lines complete lines so far
+ * @property {number} bytes
+ * @property {number} bytes_missing
+ * @property {number} warnings
+ * @property {number} errors
+ * @property {string[]} failed_units
+ * @property {string | null} generation
+ */
+/** @typedef {{n: number, at: string, text: string}} LogLine */
+/** @typedef {{lines: LogLine[], next: number, complete: boolean}} LogLines */
+/** @typedef {{code: string, message: string, hint: string}} ApiErrorBody */
+
+export {};

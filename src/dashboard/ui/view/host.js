@@ -1,0 +1,206 @@
+// @ts-check
+// A host: facts, commands, the current run, past runs.
+
+import { get, post } from '../api.js';
+import { add, fill, h, setText } from '../dom.js';
+import { age, dateTime, generationName } from '../format.js';
+import { go, runPath } from '../router.js';
+import { isFinal, statusWord } from '../words.js';
+import { ask, showError } from './dialogs.js';
+import { Doing, MetricsView, deadlineText, drawState, drawStatus, lastSeenText } from './host_parts.js';
+import { took } from './run_head.js';
+
+/** @typedef {import('../types.js').Run} Run */
+/** @typedef {import('../types.js').OfferedCommand} OfferedCommand */
+/** @typedef {import('../fleet.js').Entry} Entry */
+
+/** Runs in one request. */
+const PAGE = 20;
+
+class HostView {
+  /** @param {HTMLElement} root @param {import('../app.js').Context} context @param {string} name */
+  constructor(root, context, name) {
+    this.context = context;
+    this.name = name;
+    this.ending = new AbortController();
+    /** @type {Map<string, {run: Run, element: HTMLElement}>} */
+    this.runs = new Map();
+    document.title = `${name} – NixFleet`;
+
+    this.status = h('span', { class: 'badge' });
+    this.seen = h('span', { class: 'quiet' });
+    this.doing = new Doing();
+    this.runLink = h('a', { class: 'button strong' }, 'View full log');
+    this.current = h('section', { class: 'card current', 'aria-label': 'Current run', hidden: true }, this.doing.element, this.runLink);
+    this.metrics = new MetricsView();
+    this.commands = h('div', { class: 'commands' });
+    this.refusal = h('p', { class: 'refusal', id: 'refusal' });
+    this.error = h('p', { class: 'error', role: 'alert', hidden: true });
+    this.facts = h('dl', { class: 'facts' });
+    this.list = h('div', { role: 'table', class: 'runs', 'aria-label': `Runs of ${name}` });
+    this.older = h('button', { type: 'button', hidden: true, onclick: () => this.load() }, 'Older runs');
+    this.none = h('p', { class: 'quiet' }, 'Loading …');
+    this.missing = h('p', { class: 'quiet' }, 'Loading …');
+    this.cards = h('div', { hidden: true },
+      this.current,
+      h('section', { class: 'card' }, h('h2', {}, 'Commands'), this.refusal, this.commands, this.error),
+      h('section', { class: 'card' }, h('h2', {}, 'Facts'), this.metrics.element, this.facts),
+      h('section', { class: 'card' }, h('h2', {}, 'Runs'), this.list, this.none, this.older));
+    this.commandsKey = this.factsKey = '';
+    fill(root,
+      h('div', { class: 'host-title' }, h('h1', {}, name), this.status, this.seen),
+      this.missing, this.cards);
+    root.className = 'host-page';
+    this.ticking = setInterval(() => this.tick(), 1000);
+    this.unlisten = context.fleet.listen({
+      hosts: (names) => (names === null || names.has(name)) && this.draw(),
+      run: (run) => run.host === name && this.put(run),
+    });
+    this.load();
+  }
+
+  /** @returns {Entry | undefined} */
+  get entry() {
+    return this.context.fleet.entries.get(this.name);
+  }
+
+  draw() {
+    const { entry } = this;
+    this.missing.hidden = entry !== undefined;
+    this.cards.hidden = entry === undefined;
+    if (!entry) {
+      setText(this.missing, this.context.fleet.loaded ? `There is no host ${this.name}.` : 'Loading …');
+      return;
+    }
+    const { host } = entry;
+    drawStatus(this.status, host.status);
+    this.doing.draw(entry);
+    this.metrics.draw(entry);
+    const run = host.status === 'offline' ? null : host.activity?.run;
+    this.current.hidden = !run;
+    if (run) this.runLink.href = runPath(run);
+    this.drawCommands(entry);
+    this.drawFacts(entry);
+    this.tick();
+  }
+
+  tick() {
+    const { entry } = this;
+    if (!entry) return;
+    const deadline = deadlineText(entry);
+    setText(this.seen, `last seen ${lastSeenText(entry)}${deadline ? ` · ${deadline}` : ''}`);
+    for (const { run, element } of this.runs.values()) {
+      const time = element.querySelector('.run-took');
+      if (time && !isFinal(run.state)) setText(time, took(run));
+    }
+  }
+
+  /** Why no command can be given now; empty if one can. @param {Entry} entry */
+  refusalText({ host }) {
+    if (this.context.session.role === 'viewer') return 'Your role is viewer: ask an administrator for the role operator to run commands.';
+    if (host.status !== 'online') return `${host.hostname} is ${statusWord(host.status).word.toLowerCase()}: commands can be given when it is back.`;
+    const busy = host.activity?.command ?? host.pending_command;
+    if (busy) return `${busy} is running: one run at a time on each host.`;
+    return host.commands.length === 0 ? 'This host offers no commands.' : '';
+  }
+
+  /** @param {Entry} entry */
+  drawCommands(entry) {
+    const refusal = this.refusalText(entry);
+    setText(this.refusal, refusal);
+    this.refusal.hidden = refusal === '';
+    const commands = entry.host.commands.filter((command) => command.name !== 'stop');
+    const key = JSON.stringify([commands, refusal !== '']);
+    if (key === this.commandsKey) return;
+    this.commandsKey = key;
+    fill(this.commands, ...commands.map((command) => h('div', { class: 'command' },
+      h('button', { type: 'button', 'data-command': command.name, disabled: refusal !== '', 'aria-describedby': refusal ? 'refusal' : null,
+        class: command.name === 'switch' ? 'strong' : '', onclick: () => this.wish(command) }, command.name),
+      h('span', { class: 'quiet' }, command.description))));
+  }
+
+  /** @param {OfferedCommand} command */
+  wish(command) {
+    this.error.hidden = true;
+    if (!command.changes_host) {
+      this.give(command).catch((error) => showError(this.error, error));
+      return;
+    }
+    ask({
+      title: `Run ${command.name} on ${this.name}?`,
+      text: [command.description, `It changes ${this.name}.`].filter((text) => text !== ''),
+      yes: `Run ${command.name}`,
+      act: () => this.give(command),
+    });
+  }
+
+  /** @param {OfferedCommand} command */
+  async give(command) {
+    const queued = await post(`/api/hosts/${encodeURIComponent(this.name)}/command`, { command: command.name, args: [] });
+    go(runPath(queued.command_id));
+  }
+
+  /** @param {Entry} entry */
+  drawFacts({ host }) {
+    /** @type {[string, string][]} */
+    const facts = [
+      ['Generation', generationName(host.generation)], ['System', [host.host_type, host.os_version].filter(Boolean).join(' ')], ['nixpkgs', host.nixpkgs_version],
+      ['Agent', `${host.agent_version}${host.agent_version ? ', ' : ''}protocol ${host.protocol}`],
+      ['Heartbeats', `${host.heartbeats}, every ${host.heartbeat_interval} s`],
+      ['Location', host.location], ['Device', host.device_type], ['Comment', host.comment],
+    ];
+    const key = JSON.stringify(facts);
+    if (key === this.factsKey) return;
+    this.factsKey = key;
+    fill(this.facts, ...facts.filter(([, value]) => value !== '').flatMap(([name, value]) => [h('dt', {}, name), h('dd', {}, value)]));
+  }
+
+  async load() {
+    const last = [...this.runs.keys()].sort()[0];
+    const before = last ? `&before=${encodeURIComponent(last)}` : '';
+    this.older.disabled = true;
+    try {
+      const { runs } = await get(`/api/runs?host=${encodeURIComponent(this.name)}&limit=${PAGE}${before}`, this.ending.signal);
+      for (const run of runs) this.put(run);
+      this.older.hidden = runs.length < PAGE;
+      this.none.hidden = this.runs.size > 0;
+      setText(this.none, 'No runs yet.');
+    } catch (error) {
+      if (!this.ending.signal.aborted) showError(this.error, error);
+    }
+    this.older.disabled = false;
+  }
+
+  /** Run ids are ordered by time: the newest comes first. @param {Run} run */
+  put(run) {
+    const held = this.runs.get(run.id);
+    const element = held?.element ?? h('div', { role: 'row', class: 'run-row', 'data-run': run.id });
+    this.runs.set(run.id, { run, element });
+    this.none.hidden = true;
+    const state = h('span', { class: 'badge' });
+    drawState(state, run.state);
+    fill(element);
+    add(element,
+      h('div', { role: 'cell', class: 'run-command' }, h('a', { href: runPath(run.id) }, run.command)),
+      h('div', { role: 'cell' }, state),
+      h('div', { role: 'cell', class: 'run-took' }, took(run)),
+      h('div', { role: 'cell', class: 'run-when', title: dateTime(run.created_at) }, age(Date.now() - Date.parse(run.created_at))),
+      h('div', { role: 'cell' }, run.requested_by),
+      h('div', { role: 'cell', class: 'run-reason' }, run.reason ?? ''));
+    if (held) return;
+    const next = [...this.list.children].find((child) => (/** @type {HTMLElement} */ (child).dataset.run ?? '') < run.id);
+    this.list.insertBefore(element, next ?? null);
+  }
+
+  leave() {
+    this.ending.abort();
+    clearInterval(this.ticking);
+    this.unlisten();
+  }
+}
+
+/** @param {HTMLElement} root @param {import('../app.js').Context} context @param {string} name @returns {() => void} */
+export function hostView(root, context, name) {
+  const view = new HostView(root, context, name);
+  return () => view.leave();
+}

@@ -1,0 +1,124 @@
+// @ts-check
+// What the table of hosts and a host's page both show: status, activity, metrics.
+
+import { fill, h, setText } from '../dom.js';
+import { deadlineLeft, heartbeatAge } from '../fleet.js';
+import { age, duration, progressText } from '../format.js';
+import { icon } from '../icons.js';
+import { phaseWord, stateWord, statusWord, unitWord } from '../words.js';
+
+/** @typedef {import('../fleet.js').Entry} Entry */
+/** @typedef {import('../types.js').Progress} Progress */
+
+/** @param {HTMLElement} place @param {import('../words.js').Word} word */
+function drawBadge(place, word) {
+  if (place.dataset.word === word.word) return;
+  place.dataset.word = word.word;
+  place.className = `badge ${word.tone}`;
+  fill(place, icon(word.icon), word.word);
+}
+
+/** @param {HTMLElement} place @param {string} status */
+export const drawStatus = (place, status) => drawBadge(place, statusWord(status));
+/** @param {HTMLElement} place @param {string} state */
+export const drawState = (place, state) => drawBadge(place, stateWord(state));
+
+/** When the host was last heard, or how long it has to come back. @param {Entry} entry */
+export function lastSeenText(entry) {
+  if (entry.host.status === 'never_seen') return 'never';
+  return age(heartbeatAge(entry));
+}
+
+/** @param {Entry} entry */
+export function deadlineText(entry) {
+  if (entry.host.status !== 'reconnecting') return '';
+  const left = deadlineLeft(entry);
+  if (Number.isNaN(left)) return '';
+  return left === 0 ? 'deadline reached' : `${duration(left)} left`;
+}
+
+/** A progress bar with its numbers in words. */
+export class ProgressBar {
+  constructor() {
+    this.fill = h('span', { class: 'bar-fill' });
+    this.bar = h('span', { class: 'bar', role: 'progressbar', 'aria-valuemin': '0' }, this.fill);
+    this.text = h('span', { class: 'bar-text' });
+    this.element = h('span', { class: 'progress' }, this.bar, this.text);
+  }
+
+  /** @param {Progress | null} progress */
+  draw(progress) {
+    // Nothing counted yet and nothing planned: a bar would promise a measure that there is not.
+    const shown = progress !== null && (progress.total > 0 || progress.done > 0);
+    this.element.hidden = !shown;
+    if (!shown) return;
+    const text = `${progressText(progress)} ${unitWord(progress.unit)}`;
+    setText(this.text, text);
+    this.bar.hidden = progress.total <= 0;
+    if (progress.total <= 0) return;
+    const share = Math.min(1, progress.done / progress.total);
+    this.fill.style.setProperty('transform', `scaleX(${share})`);
+    this.bar.setAttribute('aria-valuemax', String(progress.total));
+    this.bar.setAttribute('aria-valuenow', String(progress.done));
+    this.bar.setAttribute('aria-label', text);
+  }
+}
+
+/** What a host is doing, as one line and a bar. */
+export class Doing {
+  constructor() {
+    this.what = h('span', { class: 'what' });
+    this.progress = new ProgressBar();
+    this.activity = h('span', { class: 'activity' });
+    this.element = h('div', { class: 'doing' }, this.what, this.progress.element, this.activity);
+  }
+
+  /** @param {Entry} entry */
+  draw({ host }) {
+    const doing = host.activity;
+    // An offline host does nothing that anybody knows of; a reconnecting one did this when it was last heard.
+    const live = host.status === 'online';
+    const known = doing !== null && (live || host.status === 'reconnecting');
+    this.element.classList.toggle('old', known && !live);
+    if (!known) {
+      const pending = live ? host.pending_command : null;
+      setText(this.what, pending ?? (live ? 'idle' : host.status === 'never_seen' ? '' : 'not known'));
+      this.what.className = pending ? 'what' : 'what quiet';
+      this.progress.draw(null);
+      setText(this.activity, '');
+      return;
+    }
+    this.what.className = 'what';
+    setText(this.what, `${live ? '' : 'was at '}${doing.command}${doing.phase ? ` · ${phaseWord(doing.phase)}` : ''}`);
+    this.progress.draw(live ? doing.progress : null);
+    setText(this.activity, live ? doing.progress?.activity ?? '' : '');
+  }
+}
+
+/** The four numbers of a host, or that there are none. */
+export class MetricsView {
+  constructor() {
+    this.values = /** @type {const} */ (['cpu', 'ram', 'swap', 'load']).map((name) => {
+      const value = h('b', {});
+      return { name, value, element: h('span', { class: 'metric', 'data-metric': name }, h('i', {}, name), value) };
+    });
+    this.none = h('span', { class: 'quiet' });
+    this.element = h('div', { class: 'metrics' }, this.none, ...this.values.map((value) => value.element));
+  }
+
+  /** @param {Entry} entry */
+  draw({ host }) {
+    const metrics = host.status === 'online' ? host.metrics : null;
+    this.none.hidden = metrics !== null;
+    setText(this.none, host.status === 'online' ? 'no metrics' : host.status === 'never_seen' ? '' : 'not known');
+    for (const { name, value, element } of this.values) {
+      element.hidden = metrics === null;
+      if (!metrics) continue;
+      const number = metrics[name];
+      setText(value, name === 'load' ? number.toFixed(2) : `${Math.round(number)} %`);
+      if (name === 'load') continue;
+      element.classList.toggle('high', number >= 90);
+      element.style.setProperty('--share', String(Math.min(1, Math.max(0, number / 100))));
+    }
+  }
+}

@@ -1,0 +1,62 @@
+// @ts-check
+// The words and icons of statuses, states and phases. Pure; a value that is not known here is shown as it came.
+
+/** @typedef {{word: string, icon: string, tone: 'good' | 'bad' | 'warn' | 'busy' | 'still'}} Word */
+
+/** @type {Record<string, Word>} */
+const STATUS = {
+  online: { word: 'Online', icon: 'disc', tone: 'good' },
+  offline: { word: 'Offline', icon: 'cross', tone: 'bad' },
+  reconnecting: { word: 'Reconnecting', icon: 'turn', tone: 'warn' },
+  never_seen: { word: 'Never seen', icon: 'ring', tone: 'still' },
+};
+
+/** In the order in which they matter to a reader. @type {import('./types.js').HostStatus[]} */
+export const STATUSES = ['offline', 'reconnecting', 'online', 'never_seen'];
+
+/** @type {Record<string, Word>} */
+const STATE = {
+  queued: { word: 'Queued', icon: 'clock', tone: 'still' },
+  starting: { word: 'Starting', icon: 'arc', tone: 'busy' },
+  running: { word: 'Running', icon: 'arc', tone: 'busy' },
+  succeeded: { word: 'Succeeded', icon: 'check', tone: 'good' },
+  degraded: { word: 'Degraded', icon: 'alert', tone: 'warn' },
+  reboot_required: { word: 'Reboot required', icon: 'power', tone: 'warn' },
+  failed: { word: 'Failed', icon: 'cross', tone: 'bad' },
+  stopped: { word: 'Stopped', icon: 'stop', tone: 'warn' },
+  timed_out: { word: 'Timed out', icon: 'clock', tone: 'bad' },
+  lost: { word: 'Lost', icon: 'question', tone: 'bad' },
+  rolled_back: { word: 'Rolled back', icon: 'back', tone: 'warn' },
+};
+
+/** @type {Record<string, string>} */
+const PHASE = {
+  evaluating: 'Evaluating',
+  fetching: 'Fetching',
+  building: 'Building',
+  activating: 'Activating',
+  switching: 'Switching',
+  running: 'Running',
+};
+
+/** @type {Record<string, string>} */
+const UNIT = { builds: 'built', paths: 'paths', bytes: 'downloaded', tests: 'tests' };
+
+/** @param {string} name @returns {Word} */
+const unknown = (name) => ({ word: name, icon: 'question', tone: 'still' });
+
+/** @param {string} status */
+export const statusWord = (status) => STATUS[status] ?? unknown(status);
+/** @param {string} state */
+export const stateWord = (state) => STATE[state] ?? unknown(state);
+/** @param {string} phase */
+export const phaseWord = (phase) => PHASE[phase] ?? phase;
+/** @param {string} unit */
+export const unitWord = (unit) => UNIT[unit] ?? unit;
+
+/** Whether nothing more will happen in a run. @param {string} state */
+export const isFinal = (state) => state !== 'queued' && state !== 'starting' && state !== 'running';
+/** Whether stopping now would leave a host half switched. @param {string | null} phase */
+export const isActivation = (phase) => phase === 'activating' || phase === 'switching';
+/** Whether a final state asks for a reader's attention. @param {string} state */
+export const isTrouble = (state) => isFinal(state) && state !== 'succeeded';

@@ -1,0 +1,32 @@
+//! What a run's texts said beyond phases and counters.
+
+use crate::run::phase::Phase;
+
+/// What the texts said beyond phases and counters; the outcome needs it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Warnings seen.
+    pub warnings: u64,
+    /// Errors seen.
+    pub errors: u64,
+    /// The first error, which is the cause of those that follow, and the phase it came in.
+    pub first_error: Option<(String, Phase)>,
+    /// Units that failed, at most [`MAX_FAILED_UNITS`](crate::run::tracker::MAX_FAILED_UNITS).
+    pub failed_units: Vec<String>,
+    /// The activation script failed.
+    pub script_failed: Option<String>,
+    /// `the following units failed` was printed.
+    pub units_failed: bool,
+    /// `error(s) occurred while switching` was printed: the bash tool's word for any failed activation.
+    pub switch_errors: bool,
+    /// The new configuration needs a reboot.
+    pub init_changed: bool,
+    /// The exit status that the rebuild tool reported of its last failed command.
+    pub command_status: Option<i32>,
+    /// `activating the configuration...` or something after it was printed.
+    pub activated: bool,
+    /// The new configuration's store path, said by the tool at the end.
+    pub new_system: Option<String>,
+    /// Nix said it was interrupted.
+    pub interrupted: bool,
+}

@@ -1,0 +1,226 @@
+//! The structure of the source: which layer may name which, how long files are, what must not appear.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The longest file, in lines. Longer ones are two files.
+const MAX_LINES: usize = 350;
+/// The longest file of the page.
+const MAX_PAGE_LINES: usize = 400;
+
+/// Every layer, and the layers that it may name.
+const LAYERS: [(&str, &[&str]); 7] = [
+    ("base", &[]),
+    ("run", &[]),
+    ("wire", &["run"]),
+    ("agent", &["base", "run", "wire"]),
+    ("dashboard", &["base", "run", "wire"]),
+    ("cli", &["base", "run", "wire"]),
+    (
+        "demo",
+        &["base", "run", "wire", "agent", "dashboard", "cli"],
+    ),
+];
+
+/// What a layer must not name, because it would stop being what it is.
+const FORBIDDEN: [(&str, &[&str]); 4] = [
+    (
+        "run",
+        &[
+            "tokio",
+            "std::fs",
+            "std::net",
+            "std::process",
+            "Instant::now",
+            "tracing::",
+        ],
+    ),
+    (
+        "wire",
+        &[
+            "tokio",
+            "std::fs",
+            "std::net",
+            "std::process",
+            "Instant::now",
+        ],
+    ),
+    ("agent", &["axum", "sqlx", "ureq"]),
+    ("cli", &["axum", "sqlx", "nix::"]),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn files(dir: &Path, endings: &[&str], found: &mut Vec<PathBuf>) {
+    let mut entries: Vec<PathBuf> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            files(&path, endings, found);
+        } else if endings
+            .iter()
+            .any(|ending| path.extension().is_some_and(|found| found == *ending))
+        {
+            found.push(path);
+        }
+    }
+}
+
+fn source() -> Vec<(String, String)> {
+    let mut paths = Vec::new();
+    files(&root().join("src"), &["rs"], &mut paths);
+    paths
+        .into_iter()
+        .map(|path| {
+            let name = path.strip_prefix(root().join("src")).unwrap();
+            (
+                name.to_str().unwrap().to_owned(),
+                fs::read_to_string(&path).unwrap(),
+            )
+        })
+        .collect()
+}
+
+fn layer(name: &str) -> &str {
+    name.split(['/', '.']).next().unwrap()
+}
+
+/// The code without comments: prose may name what it likes.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line.split("//").next().unwrap()))
+}
+
+#[test]
+fn layers_name_only_what_they_may() {
+    let mut wrong = String::new();
+    for (name, text) in source() {
+        let here = layer(&name);
+        if matches!(here, "lib" | "bin") {
+            continue;
+        }
+        let Some((_, may)) = LAYERS.iter().find(|(layer, _)| *layer == here) else {
+            writeln!(wrong, "src/{name} belongs to no layer").unwrap();
+            continue;
+        };
+        let forbidden = FORBIDDEN.iter().find(|(layer, _)| *layer == here);
+        for (line, code) in code(&text) {
+            for (other, _) in LAYERS {
+                if other != here
+                    && !may.contains(&other)
+                    && code.contains(&format!("crate::{other}"))
+                {
+                    writeln!(wrong, "src/{name}:{line}: {here} must not name {other}").unwrap();
+                }
+            }
+            for word in forbidden.map_or(&[] as &[&str], |(_, words)| words) {
+                if code.contains(word) {
+                    writeln!(wrong, "src/{name}:{line}: {here} must not name {word}").unwrap();
+                }
+            }
+            if code.contains("super::super") {
+                writeln!(
+                    wrong,
+                    "src/{name}:{line}: write crate:: instead of super::super"
+                )
+                .unwrap();
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn files_are_short_and_named_for_what_they_hold() {
+    let mut wrong = String::new();
+    for (name, text) in source() {
+        let lines = text.lines().count();
+        if lines > MAX_LINES {
+            writeln!(wrong, "src/{name} has {lines} lines, more than {MAX_LINES}").unwrap();
+        }
+        let stem = Path::new(&name).file_stem().unwrap().to_str().unwrap();
+        if [
+            "util", "utils", "common", "helpers", "types", "manager", "mod", "misc",
+        ]
+        .contains(&stem)
+        {
+            writeln!(wrong, "src/{name} is named for nothing in particular").unwrap();
+        }
+    }
+    for bin in ["nixfleet", "nixfleet-agent", "nixfleet-dashboard"] {
+        let text = fs::read_to_string(root().join(format!("src/bin/{bin}.rs"))).unwrap();
+        if text.lines().count() > 60 {
+            writeln!(wrong, "src/bin/{bin}.rs is longer than 60 lines").unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn unsafe_code_is_in_one_module() {
+    for (name, text) in source() {
+        let found =
+            code(&text).any(|(_, code)| code.contains("unsafe {") || code.contains("unsafe_code"));
+        assert!(
+            !found || name == "agent/pty.rs",
+            "src/{name} has unsafe code; its place is src/agent/pty.rs"
+        );
+    }
+}
+
+#[test]
+fn the_page_has_no_inline_script_and_no_markup_from_texts() {
+    let mut paths = Vec::new();
+    files(
+        &root().join("src/dashboard/ui"),
+        &["js", "html", "css"],
+        &mut paths,
+    );
+    assert!(!paths.is_empty(), "the page is missing");
+    for path in paths {
+        let text = fs::read_to_string(&path).unwrap();
+        let shown = path.display();
+        assert!(
+            text.lines().count() <= MAX_PAGE_LINES,
+            "{shown} is longer than {MAX_PAGE_LINES} lines"
+        );
+        for word in [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "new Function",
+        ] {
+            assert!(!text.contains(word), "{shown} uses {word}");
+        }
+        if path.extension().is_some_and(|ending| ending == "html") {
+            for (at, _) in text.match_indices("<script") {
+                let tag = &text[at..at + text[at..].find('>').unwrap()];
+                assert!(tag.contains("src="), "{shown} has an inline script");
+            }
+            assert!(
+                !text.contains("style=\"") && !text.contains("<style"),
+                "{shown} has an inline style"
+            );
+            assert!(!text.contains(" onclick="), "{shown} has an inline handler");
+        }
+        for (at, _) in text.match_indices("http") {
+            let rest = &text[at..];
+            let own = !rest.starts_with("http://") && !rest.starts_with("https://")
+                || rest.starts_with("http://www.w3.org/");
+            assert!(
+                own,
+                "{shown} names another host: {}",
+                &rest[..rest.len().min(60)]
+            );
+        }
+    }
+}

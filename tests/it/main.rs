@@ -1,0 +1,16 @@
+//! Tests of the whole: the structure of the source, and the programs together over real sockets.
+//! A new test goes into the file of its topic; a test that changes the whole process gets a binary of its own.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on should stop loudly"
+)]
+
+mod architecture;
+mod cli;
+mod heartbeats;
+mod recovery;
+mod refusals;
+mod run_live;
+mod support;

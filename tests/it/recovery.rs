@@ -1,0 +1,151 @@
+//! Whatever is killed in the middle of a run: every line arrives once, and the run ends as it ended.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use crate::support::Fleet;
+use crate::support::process::wait_until;
+
+/// Lines that the run prints.
+const LINES: u64 = 3000;
+
+fn counting(fleet: &Fleet) -> String {
+    let script = format!(
+        "#!/bin/sh\ni=0\nwhile [ $i -lt {LINES} ]; do i=$((i+1)); echo line $i; [ $((i % 100)) = 0 ] && sleep 0.1; done\nexit 7\n"
+    );
+    let program = fleet.script("count", &script);
+    format!(
+        "[commands.count]\nargv = [\"{}\"]\ndescription = \"counts\"\n",
+        program.display()
+    )
+}
+
+fn expected() -> Vec<u8> {
+    (1..=LINES)
+        .map(|number| format!("line {number}\n"))
+        .collect::<String>()
+        .into_bytes()
+}
+
+#[track_caller]
+fn wait_for_lines(fleet: &Fleet, run: &str, lines: u64) {
+    wait_until(&format!("{lines} lines"), || {
+        let body = fleet.api.get(&format!("/api/runs/{run}")).body;
+        (body["lines"].as_u64().unwrap_or(0) >= lines).then_some(())
+    });
+}
+
+#[test]
+fn a_run_outlives_its_agent() {
+    let fleet = Fleet::start();
+    let config = fleet.agent_config("web1", &counting(&fleet));
+    let mut agent = fleet.start_agent(&config);
+    fleet.wait_online("web1");
+    let run = fleet.run("web1", "count");
+    for lines in [200, 900, 1600] {
+        wait_for_lines(&fleet, &run, lines);
+        agent.kill();
+        agent = fleet.start_agent(&config);
+        agent.wait_for("registered");
+    }
+    let finished = fleet.finished(&run);
+    assert_eq!(finished["state"], "failed", "{finished}");
+    assert_eq!(finished["exit_code"], 7, "{finished}");
+    assert_eq!(fleet.log(&run), expected());
+}
+
+#[test]
+fn a_run_outlives_the_dashboard() {
+    let mut fleet = Fleet::start();
+    let _agent = fleet.agent("web1", &counting(&fleet));
+    let run = fleet.run("web1", "count");
+    for lines in [200, 900] {
+        wait_for_lines(&fleet, &run, lines);
+        fleet.kill_dashboard();
+        fleet.start_dashboard();
+    }
+    let finished = fleet.finished(&run);
+    assert_eq!(finished["exit_code"], 7, "{finished}");
+    assert_eq!(fleet.log(&run), expected());
+}
+
+#[test]
+fn a_killed_supervisor_leaves_a_lost_run_with_all_it_wrote() {
+    let fleet = Fleet::start();
+    let _agent = fleet.agent("web1", &counting(&fleet));
+    let run = fleet.run("web1", "count");
+    wait_for_lines(&fleet, &run, 200);
+    let pid_file = fleet.path("state-web1").join("runs").join(&run).join("pid");
+    let pid: i32 = std::fs::read_to_string(pid_file)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    let finished = fleet.finished(&run);
+    assert_eq!(finished["state"], "lost", "{finished}");
+    assert!(!finished["reason"].as_str().unwrap().is_empty());
+    assert!(expected().starts_with(&fleet.log(&run)));
+    assert!(finished["lines"].as_u64().unwrap() >= 200);
+    // The host is free for the next run.
+    let next = fleet.command("web1", "count");
+    assert_eq!(next.status, 202, "{}", next.body);
+}
+
+#[test]
+fn stop_ends_the_whole_group_and_frees_the_host() {
+    let fleet = Fleet::start();
+    let program = fleet.script(
+        "stubborn",
+        "#!/bin/sh\ntrap '' INT\necho started\nsleep 600 &\nwait\nsleep 600\n",
+    );
+    let more = format!(
+        "[commands.stubborn]\nargv = [\"{}\"]\ndescription = \"does not want to end\"\n",
+        program.display()
+    );
+    let _agent = fleet.agent("web1", &more);
+    let run = fleet.run("web1", "stubborn");
+    wait_for_lines(&fleet, &run, 1);
+    let second = fleet.command("web1", "stubborn");
+    assert_eq!(second.status, 409, "{}", second.body);
+    assert!(
+        second.body["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("stubborn"),
+        "{}",
+        second.body
+    );
+    let answer = fleet.api.post(&format!("/api/runs/{run}/stop"), &json!({}));
+    assert!(answer.status < 300, "{}", answer.body);
+    let finished = fleet.finished(&run);
+    assert_eq!(finished["state"], "stopped", "{finished}");
+    assert_eq!(fleet.command("web1", "stubborn").status, 202);
+}
+
+#[test]
+fn both_end_within_their_deadline_on_sigterm_and_a_run_goes_on() {
+    let mut fleet = Fleet::start();
+    let config = fleet.agent_config("web1", &counting(&fleet));
+    let mut agent = fleet.start_agent(&config);
+    fleet.wait_online("web1");
+    let run = fleet.run("web1", "count");
+    wait_for_lines(&fleet, &run, 100);
+    let start = std::time::Instant::now();
+    agent.signal(Signal::SIGTERM);
+    assert!(agent.wait().success(), "{}", agent.output());
+    let dashboard = fleet.dashboard.as_mut().unwrap();
+    dashboard.signal(Signal::SIGTERM);
+    assert!(dashboard.wait().success(), "{}", dashboard.output());
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        start.elapsed()
+    );
+    fleet.start_dashboard();
+    let _agent = fleet.start_agent(&config);
+    assert_eq!(fleet.finished(&run)["exit_code"], 7);
+    assert_eq!(fleet.log(&run), expected());
+}

@@ -1,0 +1,7 @@
+//! The programs as a user starts them: processes with configuration files, on ports of their own, cleaned up on drop.
+
+pub mod api;
+pub mod fleet;
+pub mod process;
+
+pub use fleet::Fleet;

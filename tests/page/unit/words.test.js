@@ -1,0 +1,83 @@
+// @ts-check
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as format from '../../../src/dashboard/ui/format.js';
+import { route } from '../../../src/dashboard/ui/router.js';
+import { steps } from '../../../src/dashboard/ui/view/phases.js';
+
+/** @typedef {import('../../../src/dashboard/ui/types.js').Run} Run */
+/** @typedef {import('../../../src/dashboard/ui/types.js').RunPhase} RunPhase */
+
+const START = Date.parse('2026-01-01T00:00:00Z');
+const at = (/** @type {number} */ seconds) => new Date(START + seconds * 1000).toISOString();
+/** @param {import('../../../src/dashboard/ui/types.js').Phase} phase @param {number} from @param {number | null} to @returns {RunPhase} */
+const span = (phase, from, to) => ({ phase, started_at: at(from), ended_at: to === null ? null : at(to), first_line: from + 1 });
+
+/** @param {Partial<Run>} given @returns {Run} */
+const run = (given) => ({
+  id: 'r', host: 'web1', command: 'switch', args: [], state: 'running', phase: given.phases?.at(-1)?.phase ?? null, phases: [], progress: null, exit_code: null,
+  reason: null, requested_by: 'admin', created_at: at(0), started_at: at(0), finished_at: null, lines: 0, bytes: 0, bytes_missing: 0, warnings: 0, errors: 0,
+  failed_units: [], generation: null, ...given,
+});
+
+/** @param {Partial<Run>} given @param {string} expected */
+function check(given, expected) {
+  assert.equal(steps(run(given), START + 100_000).map((step) => `${step.word} ${step.state}${Number.isNaN(step.ms) ? '' : ` ${step.ms / 1000}`}`).join(', '), expected);
+}
+
+test('steps of a rebuild', () => {
+  check({ state: 'queued' }, 'Evaluating pending, Building pending, Activating pending, Switching pending, Done pending');
+  check({ phases: [span('evaluating', 0, 10), span('building', 10, null)] },
+    'Evaluating done 10, Building current 90, Activating pending, Switching pending, Done pending');
+  check({ state: 'succeeded', finished_at: at(50), phases: [span('evaluating', 0, 10), span('fetching', 10, 20), span('building', 20, 40), span('activating', 40, 45), span('switching', 45, 50)] },
+    'Evaluating done 10, Fetching done 10, Building done 20, Activating done 5, Switching done 5, Done done');
+  check({ state: 'failed', finished_at: at(30), phases: [span('evaluating', 0, 10), span('building', 10, null)] },
+    'Evaluating done 10, Building failed 20, Activating skipped, Switching skipped, Failed failed');
+  check({ state: 'degraded', finished_at: at(30), phases: [span('evaluating', 0, 10), span('activating', 10, 20), span('switching', 20, 30)] },
+    'Evaluating done 10, Building skipped, Activating done 10, Switching done 10, Degraded warn');
+});
+
+test('a phase that comes back is one step with both times', () => {
+  check({ command: 'build', state: 'succeeded', phases: [span('building', 0, 10), span('fetching', 10, 12), span('building', 12, 20)] },
+    'Evaluating skipped, Fetching done 2, Building done 18, Done done');
+});
+
+test('a command that is no rebuild', () => {
+  check({ command: 'pull', state: 'queued' }, 'Running pending, Done pending');
+  check({ command: 'pull', phases: [span('running', 0, null)] }, 'Running current 100, Done pending');
+  check({ command: 'pull', state: 'stopped', finished_at: at(3), phases: [span('running', 0, 3)] }, 'Running failed 3, Stopped failed');
+});
+
+test('lengths and ages', () => {
+  /** @type {[number, string, string][]} */
+  const table = [[0, '0 s', 'now'], [8_900, '8 s', '8 s ago'], [60_000, '1 min', '1 min ago'], [185_000, '3 min 5 s', '3 min ago'], [7_800_000, '2 h 10 min', '2 h ago'],
+    [356_400_000, '4 d 3 h', '4 d ago'], [-5, '0 s', 'now'], [Number.NaN, '–', '–']];
+  for (const [ms, length, ago] of table) {
+    assert.equal(format.duration(ms), length);
+    assert.equal(format.age(ms), ago);
+  }
+});
+
+test('numbers', () => {
+  assert.equal(format.count(1_234_567), '1\u202f234\u202f567');
+  assert.equal(format.count(999), '999');
+  assert.equal(format.plural(1, 'new line'), '1 new line');
+  assert.equal(format.plural(12, 'new line'), '12 new lines');
+  assert.equal(format.bytes(812), '812 B');
+  assert.equal(format.bytes(1_500_000), '1.4 MiB');
+  assert.equal(format.progressText({ done: 37, total: 112, unit: 'builds' }), '37 of 112');
+  assert.equal(format.progressText({ done: 37, total: 0, unit: 'builds' }), '37');
+  assert.equal(format.progressText({ done: 2048, total: 4096, unit: 'bytes' }), '2.0 KiB of 4.0 KiB');
+  assert.equal(format.since(at(67.15), at(0)), '+1:07.1');
+  assert.equal(format.since(at(3723.4), at(0)), '+1:02:03.4');
+  assert.equal(format.generationName(`/nix/store/${'a'.repeat(32)}-nixos-system-web1-25.05`), 'nixos-system-web1-25.05');
+});
+
+test('addresses', () => {
+  assert.deepEqual(route('/'), { view: 'hosts' });
+  assert.deepEqual(route('/hosts/web1.example'), { view: 'host', host: 'web1.example' });
+  assert.deepEqual(route('/runs/0190a'), { view: 'run', run: '0190a' });
+  assert.equal(route('/hosts/a/b'), null);
+  assert.equal(route('/else'), null);
+  assert.deepEqual(route('/hosts/%zz'), { view: 'host', host: '%zz' });
+});
