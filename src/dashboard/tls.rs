@@ -92,7 +92,8 @@ fn limited<A: axum_server::Address, Acceptor>(
     server
 }
 
-/// Serves `router` until `shutdown`, then lets open requests end for at most [`DRAIN`].
+/// Serves `router` without Nagle's delay (acknowledgements and lines are small messages that somebody waits for) until
+/// `shutdown`, then lets open requests end for at most [`DRAIN`].
 ///
 /// # Errors
 /// The listener does not work.

@@ -3,6 +3,8 @@
 //!
 //! `cargo bench --bench hub --no-default-features --features dashboard`
 
+mod floor;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -17,8 +19,7 @@ use nixfleet::run::id::{RunId, Seq};
 use nixfleet::wire::to_agent::ToAgent;
 use nixfleet::wire::to_dashboard::{Heartbeat, KnownRun, Register, ToDashboard};
 use nixfleet::wire::{MAX_BATCH, MAX_IN_FLIGHT, frame, record};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -27,7 +28,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 use tokio_util::sync::CancellationToken;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const TOKEN: &str = "bench";
 /// Connections that beat.
@@ -191,39 +192,8 @@ async fn beats() -> Outcome<()> {
     let total = BEATERS as u64 * BEATS;
     let beats = total as f64 / began.elapsed().as_secs_f64();
 
-    let echo = TcpListener::bind("127.0.0.1:0").await?;
-    let address = echo.local_addr()?;
-    let mut server = JoinSet::new();
-    server.spawn(async move {
-        let mut tasks = JoinSet::new();
-        while let Ok((mut stream, _)) = echo.accept().await {
-            tasks.spawn(async move {
-                let mut buffer = [0; 1024];
-                while let Ok(n @ 1..) = stream.read(&mut buffer).await {
-                    let _ = stream.write_all(&buffer[..n]).await;
-                }
-            });
-        }
-    });
     let message = serde_json::to_vec(&beat(1))?;
-    let mut tasks = JoinSet::new();
-    let began = Instant::now();
-    for _ in 0..BEATERS {
-        let message = message.clone();
-        tasks.spawn(async move {
-            let mut stream = TcpStream::connect(address).await?;
-            let mut buffer = vec![0; message.len()];
-            for _ in 0..BEATS {
-                stream.write_all(&message).await?;
-                stream.read_exact(&mut buffer).await?;
-            }
-            Outcome::Ok(())
-        });
-    }
-    while let Some(done) = tasks.join_next().await {
-        done??;
-    }
-    let floor = total as f64 / began.elapsed().as_secs_f64();
+    let floor = floor::echo(message, BEATERS, BEATS).await?;
     println!(
         "heartbeats: {beats:.0}/s acknowledged; bare TCP echo {floor:.0}/s; ratio {:.2}",
         beats / floor
@@ -310,7 +280,7 @@ async fn flood() -> Outcome<()> {
     }
     let seconds = began.elapsed().as_secs_f64();
     let (_, peak) = house.memory()?;
-    let floor = bare_inserts(n_bytes).await?;
+    let floor = floor::inserts(n_bytes).await?;
     let rate = n_bytes as f64 / seconds / 1e6;
     println!(
         "lines: {:.0}/s, {rate:.1} MB/s committed and acknowledged; bare SQLite inserts of the same bytes {floor:.1} MB/s; ratio {:.2}; peak memory {} MiB",
@@ -319,30 +289,6 @@ async fn flood() -> Outcome<()> {
         peak >> 20
     );
     Ok(())
-}
-
-/// MB/s of plain blobs of a frame's size, each in a transaction that is on the disk.
-async fn bare_inserts(n_bytes: usize) -> Outcome<f64> {
-    use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-    let dir = tempfile::tempdir()?;
-    let options = SqliteConnectOptions::new()
-        .filename(dir.path().join("bare.db"))
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full);
-    let mut connection = sqlx::ConnectOptions::connect(&options).await?;
-    sqlx::query("CREATE TABLE bare (id INTEGER PRIMARY KEY, bytes BLOB)")
-        .execute(&mut connection)
-        .await?;
-    let blob = vec![b'x'; MAX_BATCH];
-    let began = Instant::now();
-    for _ in 0..n_bytes / MAX_BATCH {
-        sqlx::query("INSERT INTO bare (bytes) VALUES (?1)")
-            .bind(&blob[..])
-            .execute(&mut connection)
-            .await?;
-    }
-    Ok(n_bytes as f64 / began.elapsed().as_secs_f64() / 1e6)
 }
 
 /// What an idle connection costs the dashboard.
