@@ -10,9 +10,11 @@ use crate::run::id::Seq;
 use crate::run::phase::RunState;
 use crate::wire::record::{self, RecordError};
 
+mod background;
 mod reader;
 mod writer;
 
+pub use background::{BackgroundWriter, MAX_QUEUED};
 pub use reader::{Batch, JournalReader};
 pub use writer::{JournalWriter, MAX_HELD_EVENTS, RETRY_AFTER};
 

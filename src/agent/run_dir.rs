@@ -270,7 +270,11 @@ impl RunDir {
             .with_context(|| format!("{}: cannot be written", path.display()))?;
         for _ in 0..LOCK_TRIES {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => return Ok(SupervisorLock(lock)),
+                Ok(lock) => {
+                    // An earlier holder's number may be another program's by now; nobody shall signal it.
+                    let _ = fs::remove_file(self.file("pid"));
+                    return Ok(SupervisorLock(lock));
+                }
                 Err((back, Errno::EWOULDBLOCK)) => {
                     file = back;
                     thread::sleep(LOCK_PAUSE);

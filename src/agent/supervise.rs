@@ -1,7 +1,7 @@
 //! `nixfleet-agent supervise RUN_DIR`: one run, from its request to the end of its journal, in a process of its own.
 //!
 //! It knows no network and no agent: either of them may die or be replaced while the run goes on. One thread waits for
-//! the terminal, for signals and for the next thing that is due; a second one makes the journal durable.
+//! the terminal, for signals and for the next thing that is due; a second one writes the journal, a third makes it durable.
 
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
-use crate::agent::journal::{self, JournalWriter};
+use crate::agent::journal::{self, BackgroundWriter, JournalWriter};
 use crate::agent::pty::{Pty, ReadOutcome};
 use crate::agent::run_dir::{RunDir, SupervisorRequest};
 use crate::base::{VERSION, clock};
@@ -57,7 +57,8 @@ pub fn run(run_dir: &Path) -> anyhow::Result<i32> {
             dir.path().display()
         );
     }
-    let writer = JournalWriter::open(&path)?;
+    let writer = BackgroundWriter::start(JournalWriter::open(&path)?)
+        .context("the journal's thread does not start")?;
     let mut supervisor = Supervisor {
         output: Output::new(writer, Tracker::new(&request.kind)),
         dir,
@@ -83,7 +84,7 @@ struct Supervisor {
 
 impl Supervisor {
     fn run(&mut self) -> i32 {
-        self.output.event(&RunEvent::Started {
+        self.output.event(RunEvent::Started {
             at: clock::now(),
             argv: self.request.argv.clone(),
             agent_version: VERSION.to_owned(),
@@ -227,7 +228,7 @@ impl Supervisor {
             ));
             return;
         }
-        self.output.event(&RunEvent::StopRequested {
+        self.output.event(RunEvent::StopRequested {
             at: clock::now(),
             by: by.clone(),
             force,
@@ -241,7 +242,7 @@ impl Supervisor {
 
     fn warn(&mut self, text: &str) {
         let line = self.output.lines + 1;
-        self.output.event(&RunEvent::Notice {
+        self.output.event(RunEvent::Notice {
             at: clock::now(),
             kind: NoticeKind::Warning,
             line,
@@ -301,8 +302,8 @@ impl Supervisor {
             crc32c,
             generation: program::generation(),
         };
-        self.output.event(&finished);
-        if self.output.journal.drain(JOURNAL_PATIENCE) {
+        self.output.event(finished);
+        if self.output.journal.finish(JOURNAL_PATIENCE) {
             return 0;
         }
         tracing::error!(

@@ -60,4 +60,6 @@ fn the_lock_tells_who_lives_and_keeps_a_second_one_out() {
     );
     drop(lock);
     assert!(!dir.is_alive());
+    let _lock = dir.lock_only().unwrap();
+    assert_eq!((dir.is_alive(), dir.pid()), (true, None), "no stale number");
 }

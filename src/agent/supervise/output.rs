@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::agent::journal::JournalWriter;
+use crate::agent::journal::BackgroundWriter;
 use crate::base::clock;
 use crate::run::event::{LineMark, MAX_OUTPUT_CHUNK, RunEvent};
 use crate::run::lines::{Found, LineAssembler};
@@ -16,7 +16,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// The way of one run's output.
 #[derive(Debug)]
 pub(super) struct Output {
-    pub(super) journal: JournalWriter,
+    pub(super) journal: BackgroundWriter,
     pub(super) tracker: Tracker,
     assembler: LineAssembler,
     /// Bytes that are not in the journal yet, at most [`MAX_OUTPUT_CHUNK`].
@@ -36,7 +36,7 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn new(journal: JournalWriter, tracker: Tracker) -> Self {
+    pub(super) fn new(journal: BackgroundWriter, tracker: Tracker) -> Self {
         Self {
             journal,
             tracker,
@@ -60,7 +60,7 @@ impl Output {
     }
 
     /// Appends an event that is no output, after the output that came before it.
-    pub(super) fn event(&mut self, event: &RunEvent) {
+    pub(super) fn event(&mut self, event: RunEvent) {
         self.flush();
         self.journal.append(event, &[]);
     }
@@ -127,7 +127,6 @@ impl Output {
         if waited {
             self.progress();
         }
-        self.journal.tick();
     }
 
     /// The output is over: the unfinished line becomes the last one, and all is written.
@@ -173,14 +172,10 @@ impl Output {
                 lines,
                 tail_skip: self.assembler.tail_skip(),
             };
-            self.journal.append(&event, &self.chunk);
+            self.journal.append(event, &self.chunk);
             self.offset += self.chunk.len() as u64;
             self.chunk.clear();
             self.read_at.clear();
-            if let RunEvent::Output { mut lines, .. } = event {
-                lines.clear();
-                self.marks = lines;
-            }
             self.flushed = Some(Instant::now());
         }
         self.write_found(at);
@@ -197,7 +192,7 @@ impl Output {
                     text,
                 },
             };
-            self.journal.append(&event, &[]);
+            self.journal.append(event, &[]);
         }
     }
 
@@ -205,7 +200,7 @@ impl Output {
         if let Some(progress) = self.tracker.take_progress() {
             let at = clock::now();
             self.journal
-                .append(&RunEvent::Progress { at, progress }, &[]);
+                .append(RunEvent::Progress { at, progress }, &[]);
             self.progressed = Some(Instant::now());
         }
     }

@@ -50,7 +50,7 @@ impl ErrorBlock {
         if let Some(cause) = text.strip_prefix("error:") {
             // The innermost one is the cause.
             cause.trim().clone_into(&mut self.text);
-            self.wanted = self.text.is_empty();
+            self.wanted = self.text.is_empty() || self.text.ends_with(':');
         } else if let Some(reason) = text.strip_prefix("Reason: ") {
             self.failed_build = reason.starts_with("builder failed");
             self.text = format!("{} Reason: {reason}", self.text);
@@ -74,10 +74,9 @@ impl ErrorBlock {
 
     /// Its first line and its text.
     pub(super) fn into_notice(self) -> (u64, String) {
-        let text = if self.text.is_empty() {
-            "an error without a text; see the output".to_owned()
-        } else {
-            self.text
+        let text = match self.text.trim_end_matches(';') {
+            "" => "an error without a text; see the output".to_owned(),
+            text => text.to_owned(),
         };
         (self.line, text)
     }

@@ -1,0 +1,85 @@
+//! Writes a journal from a thread of its own: whoever reads a terminal shall do nothing else while a command floods it.
+
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::{JournalWriter, RETRY_AFTER};
+use crate::run::event::RunEvent;
+
+/// The most records on their way to the disk, about 64 KiB each. When it is full the reader waits, and then so does the
+/// command: nothing is dropped.
+pub const MAX_QUEUED: usize = 8;
+
+/// The near end of a [`JournalWriter`] in another thread.
+#[derive(Debug)]
+pub struct BackgroundWriter {
+    records: Option<SyncSender<(RunEvent, Vec<u8>)>>,
+    /// Buffers that were written come back.
+    spare: Receiver<Vec<u8>>,
+    thread: Option<JoinHandle<JournalWriter>>,
+}
+
+impl BackgroundWriter {
+    /// Gives the journal to a thread.
+    ///
+    /// # Errors
+    /// No thread can be had.
+    pub fn start(mut writer: JournalWriter) -> io::Result<Self> {
+        let (records, waiting) = sync_channel::<(RunEvent, Vec<u8>)>(MAX_QUEUED);
+        let (give_back, spare) = sync_channel(MAX_QUEUED + 1);
+        let thread = std::thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || {
+                // Something written a while ago must become durable, and what a full disk refused is tried again.
+                let mut pause = Duration::from_secs(1);
+                loop {
+                    match waiting.recv_timeout(pause) {
+                        Ok((event, raw)) => {
+                            writer.append(&event, &raw);
+                            if raw.capacity() > 0 {
+                                let _: Result<(), TrySendError<_>> = give_back.try_send(raw);
+                            }
+                        }
+                        Err(RecvTimeoutError::Timeout) => writer.tick(),
+                        Err(RecvTimeoutError::Disconnected) => return writer,
+                    }
+                    pause = if writer.is_waiting() {
+                        RETRY_AFTER
+                    } else {
+                        Duration::from_secs(1)
+                    };
+                }
+            })?;
+        Ok(Self {
+            records: Some(records),
+            spare,
+            thread: Some(thread),
+        })
+    }
+
+    /// As [`JournalWriter::append`], a little later.
+    pub fn append(&mut self, event: RunEvent, raw: &[u8]) {
+        let mut buffer = Vec::new();
+        if !raw.is_empty() {
+            buffer = self.spare.try_recv().unwrap_or_default();
+            buffer.clear();
+            buffer.extend_from_slice(raw);
+        }
+        if let Some(records) = &self.records
+            && records.send((event, buffer)).is_err()
+        {
+            tracing::error!("the journal's thread is gone");
+        }
+    }
+
+    /// Writes all there is, trying for at most `patience` on a full disk. Returns whether all is durable.
+    pub fn finish(&mut self, patience: Duration) -> bool {
+        drop(self.records.take());
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(mut writer)) => writer.drain(patience),
+            _ => false,
+        }
+    }
+}
