@@ -268,7 +268,10 @@ fn check(raw: ConfigFile, environment: Environment) -> Result<Config, CheckError
         }),
         commands: raw.commands.into_iter().collect(),
         stasysmo_paths: raw.metrics.stasysmo_paths,
-        max_attempts: raw.reconnect.max_attempts.map(std::num::NonZeroU32::get),
+        max_attempts: raw
+            .reconnect
+            .max_attempts
+            .map(crate::agent::config_file::Attempts::get),
         tests_dir: raw.tests.dir,
         stop_grace: Duration::from_secs(u64::from(
             raw.stop

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::run::id::{CommandName, HostName};
-pub use values::{Argv, Color, Interval, Label, LogLevel, Seconds, Url};
+pub use values::{Argv, Attempts, Color, Interval, Label, LogLevel, Seconds, Url};
 
 /// The most commands that a file may declare.
 pub const MAX_COMMANDS: usize = 100;
@@ -134,7 +134,7 @@ pub struct MetricsPaths {
 #[serde(deny_unknown_fields)]
 pub struct Reconnect {
     /// Failed attempts in a row after which the agent exits with an error; without it, never.
-    pub max_attempts: Option<std::num::NonZeroU32>,
+    pub max_attempts: Option<Attempts>,
 }
 
 /// `[tests]`
@@ -202,7 +202,7 @@ mod tests {
             1,
             "missing field `argv`",
         );
-        check("[reconnect]\nmax_attempts = 0", 2, "nonzero");
+        check("[reconnect]\nmax_attempts = 0", 2, "write 1 or more");
         check("[stop]\ngrace = -1", 2, "write seconds");
         check("[local_api]\nlisten = \"x\"", 1, "unknown key `local_api`");
     }

@@ -34,6 +34,10 @@ checked!(
     Seconds(u32) from "i64"
 );
 checked!(
+    /// Attempts, at least 1.
+    Attempts(u32) from "i64"
+);
+checked!(
     /// A level of `base::logging`.
     LogLevel(String) from "String"
 );
@@ -105,6 +109,18 @@ impl TryFrom<i64> for Seconds {
             Ok(seconds @ 1..=604_800) => Ok(Self(seconds)),
             _ => Err(format!(
                 "{value} is not possible here; write seconds, 1 to 604800"
+            )),
+        }
+    }
+}
+
+impl TryFrom<i64> for Attempts {
+    type Error = String;
+    fn try_from(value: i64) -> Result<Self, String> {
+        match u32::try_from(value) {
+            Ok(attempts @ 1..) => Ok(Self(attempts)),
+            _ => Err(format!(
+                "`max_attempts` = {value} is not possible; write 1 or more, or leave it out to try for ever"
             )),
         }
     }

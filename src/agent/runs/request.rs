@@ -46,7 +46,7 @@ pub async fn perform(
                         request.run,
                         request.command,
                         rejected.reason
-                    )
+                    );
                 })
                 .err(),
             Request::Stop(stop) => {

@@ -227,15 +227,13 @@ impl Session<'_> {
     }
 
     fn ask(&self, request: Request) -> Result<(), String> {
-        match &self.requests {
-            Some(requests) => requests
-                .try_send(request)
-                .map_err(|_| "too many requests wait: does the disk hang?".to_owned()),
-            None => {
-                tracing::warn!("ignored: a request before `registered`");
-                Ok(())
-            }
-        }
+        let Some(requests) = &self.requests else {
+            tracing::warn!("ignored: a request before `registered`");
+            return Ok(());
+        };
+        requests
+            .try_send(request)
+            .map_err(|_| "too many requests wait: does the disk hang?".to_owned())
     }
 
     fn say(&self, message: ToDashboard) -> Result<(), String> {

@@ -1,254 +1,27 @@
 //! The agent as a process of its own, with real supervisors, against a dashboard that the test plays.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so"
+)]
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+mod played;
+mod process;
+
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use futures_util::{SinkExt as _, StreamExt as _};
-use nixfleet::run::event::RunEvent;
-use nixfleet::run::id::{RunId, Seq};
+use nixfleet::run::id::Seq;
 use nixfleet::run::phase::RunState;
-use nixfleet::wire::to_agent::{Registered, RunAck, RunRequest, RunStop, ToAgent};
-use nixfleet::wire::to_dashboard::{Register, ToDashboard};
-use nixfleet::wire::{frame, record};
-use tokio::net::{TcpListener, TcpStream};
+use nixfleet::wire::to_agent::{RunAck, RunStop, ToAgent};
+use nixfleet::wire::to_dashboard::ToDashboard;
+use tokio::net::TcpListener;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{WebSocketStream, accept_async};
 
-const AGENT: &str = env!("CARGO_BIN_EXE_nixfleet-agent");
-const DEADLINE: Duration = Duration::from_secs(60);
-
-/// An agent's configuration and state, and its process while it runs. Nothing is left behind.
-struct Agent {
-    dir: tempfile::TempDir,
-    process: Option<Child>,
-}
-
-impl Agent {
-    fn new(listener: &TcpListener, commands: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("token"), "s3cret\n").unwrap();
-        let text = format!(
-            "url = \"http://{}\"\ntoken_file = {:?}\nhostname = \"web1\"\ninterval = 1\nstate_dir = {:?}\n\
-             [metrics]\nstasysmo_paths = [{:?}]\n[stop]\ngrace = 1\n{commands}",
-            listener.local_addr().unwrap(),
-            dir.path().join("token"),
-            dir.path().join("state"),
-            dir.path().join("stasysmo"),
-        );
-        std::fs::write(dir.path().join("agent.toml"), text).unwrap();
-        Self { dir, process: None }
-    }
-
-    fn config(&self) -> PathBuf {
-        self.dir.path().join("agent.toml")
-    }
-
-    fn start(&mut self) {
-        let log = std::fs::File::create(self.dir.path().join("log")).unwrap();
-        let process = Command::new(AGENT)
-            .arg("--config")
-            .arg(self.config())
-            .env("NIXFLEET_TOKEN", "t0psecret")
-            .stdin(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        self.process = Some(process);
-    }
-
-    fn kill(&mut self) {
-        let mut process = self.process.take().unwrap();
-        process.kill().unwrap();
-        process.wait().unwrap();
-    }
-
-    /// The most memory that the process has had, in KiB.
-    fn peak_memory(&self) -> u64 {
-        let status = format!("/proc/{}/status", self.process.as_ref().unwrap().id());
-        let text = std::fs::read_to_string(status).unwrap();
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            let _ = process.kill();
-            let _ = process.wait();
-        }
-        // Supervisors outlive the agent by design; those of this test end with it.
-        let runs = self.dir.path().join("state/runs");
-        for run in std::fs::read_dir(runs).into_iter().flatten().flatten() {
-            if let Ok(dir) = nixfleet::agent::run_dir::RunDir::open(&run.path()) {
-                let _ = dir.request_stop("the test's end", true);
-            }
-        }
-    }
-}
-
-/// What one run has sent so far, checked as it comes.
-#[derive(Default)]
-struct Received {
-    last: u64,
-    bytes: u64,
-    crc32c: u32,
-    text: Vec<u8>,
-    events: Vec<RunEvent>,
-}
-
-impl Received {
-    fn take(&mut self, bytes: &[u8]) {
-        let (header, records) = frame::decode(bytes).unwrap();
-        assert_eq!(
-            header.first_seq,
-            Seq(self.last + 1),
-            "no hole and no doubled record"
-        );
-        let mut rest = records.as_slice();
-        while let Some((record, len)) = record::decode(rest).unwrap() {
-            self.last = record.seq.0;
-            self.bytes += record.raw.len() as u64;
-            self.crc32c = crc32c::crc32c_append(self.crc32c, &record.raw);
-            if self.text.len() < 10_000 {
-                self.text.extend_from_slice(&record.raw);
-            }
-            if !matches!(record.event, RunEvent::Output { .. }) {
-                self.events.push(record.event);
-            }
-            rest = &rest[len..];
-        }
-        assert_eq!(self.last, header.last_seq.0);
-    }
-
-    fn end(&self) -> Option<&RunEvent> {
-        self.events
-            .last()
-            .filter(|event| matches!(event, RunEvent::Finished { .. }))
-    }
-
-    #[track_caller]
-    fn check_end(&self, expected: RunState) {
-        let Some(RunEvent::Finished {
-            outcome,
-            bytes,
-            crc32c,
-            ..
-        }) = self.end()
-        else {
-            panic!("no end: {:?}", self.events);
-        };
-        assert_eq!(outcome.state, expected, "{:?}", outcome.reason);
-        assert_eq!(
-            (*bytes, *crc32c),
-            (self.bytes, self.crc32c),
-            "byte for byte"
-        );
-    }
-}
-
-/// The dashboard's side of one connection.
-struct Peer {
-    socket: WebSocketStream<TcpStream>,
-    beats: Vec<Instant>,
-}
-
-impl Peer {
-    async fn accept(listener: &TcpListener, resume: &[RunAck]) -> (Self, Register) {
-        let accepted = tokio::time::timeout(DEADLINE, listener.accept())
-            .await
-            .unwrap();
-        let socket = accept_async(accepted.unwrap().0).await.unwrap();
-        let mut peer = Self {
-            socket,
-            beats: Vec::new(),
-        };
-        let ToDashboard::Register(register) = peer.message().await else {
-            panic!("something else than register came first");
-        };
-        let registered = Registered {
-            host_id: "1".into(),
-            protocol: Some(3),
-            resume: resume.to_vec(),
-        };
-        peer.say(&ToAgent::Registered(registered)).await;
-        (peer, *register)
-    }
-
-    async fn say(&mut self, message: &ToAgent) {
-        let text = serde_json::to_string(message).unwrap();
-        self.socket.send(Message::text(text)).await.unwrap();
-    }
-
-    async fn next(&mut self) -> Message {
-        tokio::time::timeout(DEADLINE, self.socket.next())
-            .await
-            .unwrap()
-            .unwrap()
-            .unwrap()
-    }
-
-    async fn message(&mut self) -> ToDashboard {
-        loop {
-            if let Message::Text(text) = self.next().await {
-                return serde_json::from_str(&text).unwrap();
-            }
-        }
-    }
-
-    async fn run(&mut self, command: &str) -> RunId {
-        let run = RunId::new();
-        let command = command.parse().unwrap();
-        self.say(&ToAgent::Run(RunRequest {
-            run,
-            command,
-            args: vec![],
-            requested_by: "ann".into(),
-        }))
-        .await;
-        run
-    }
-
-    /// Takes and acknowledges records until `enough`.
-    async fn receive(
-        &mut self,
-        run: RunId,
-        received: &mut Received,
-        enough: impl Fn(&Received) -> bool,
-    ) {
-        while !enough(received) {
-            match self.next().await {
-                Message::Binary(bytes) => {
-                    received.take(&bytes);
-                    let seq = Seq(received.last);
-                    self.say(&ToAgent::RunAck(RunAck {
-                        run,
-                        seq,
-                        rewind: false,
-                    }))
-                    .await;
-                }
-                Message::Text(text) => {
-                    assert!(text.contains("heartbeat"), "{text}");
-                    self.beats.push(Instant::now());
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn longest_gap(&self) -> Duration {
-        self.beats
-            .windows(2)
-            .map(|pair| pair[1] - pair[0])
-            .max()
-            .unwrap_or_default()
-    }
-}
+use futures_util::StreamExt as _;
+use played::{DEADLINE, Peer, Received};
+use process::{AGENT, Agent};
 
 async fn listener() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
