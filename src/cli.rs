@@ -12,7 +12,6 @@ mod runs;
 mod sse;
 mod text;
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 use self::args::{Args, Command};
@@ -20,17 +19,18 @@ use self::client::Client;
 use self::exit::Exit;
 use self::output::Output;
 
-/// The whole program, for arguments that begin with the program's name.
-pub fn main_with(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args = match <Args as clap::Parser>::try_parse_from(args) {
+/// The command line's flags and verbs, for a program that adds verbs of its own.
+pub fn command() -> clap::Command {
+    <Args as clap::CommandFactory>::command()
+}
+
+/// The whole program, for arguments that [`command`] matched.
+pub fn main_with(matches: &clap::ArgMatches) -> ExitCode {
+    let args = match <Args as clap::FromArgMatches>::from_arg_matches(matches) {
         Ok(args) => args,
-        Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(error.exit_code() as u8);
-        }
+        Err(error) => error.exit(),
     };
-    let done = perform(&args);
-    let exit = match done {
+    let exit = match perform(&args) {
         Ok(exit) => exit,
         Err(error) => {
             let exit = Exit::of_error(&error);

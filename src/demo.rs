@@ -12,11 +12,13 @@ mod replay;
 mod report;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::{Args as _, FromArgMatches as _};
 
 use self::configuration::Configuration;
 use self::data_dir::DataDir;
@@ -24,20 +26,22 @@ use self::host::{DemoHost, HOST};
 use self::programs::Program;
 use self::reader::Reader;
 use self::rebuild::Rebuild;
+use crate::agent::{self, launch::SelfCommand};
+use crate::dashboard;
 
 /// What the dashboard prints before its address.
 const LISTENING: &str = "listening on ";
 
 /// First argument that makes this binary the agent.
-pub const ROLE_AGENT: &str = "role-agent";
+const ROLE_AGENT: &str = "role-agent";
 /// First argument that makes this binary the dashboard.
-pub const ROLE_DASHBOARD: &str = "role-dashboard";
+const ROLE_DASHBOARD: &str = "role-dashboard";
 /// First argument that makes this binary replay the recorded rebuild.
-pub const ROLE_REPLAY: &str = "role-replay";
+const ROLE_REPLAY: &str = "role-replay";
 
 /// Run a dashboard, an agent and a demo host on this machine.
 #[derive(Debug, clap::Args)]
-pub struct DemoArgs {
+struct DemoArgs {
     /// Do one rebuild, print a report as JSON, and end
     #[arg(long)]
     headless: bool,
@@ -49,11 +53,59 @@ pub struct DemoArgs {
     listen: std::net::SocketAddr,
 }
 
+/// Where the first argument names a role, takes it.
+pub fn take_role() -> Option<ExitCode> {
+    let mut args = std::env::args_os();
+    let program = args.next()?;
+    let role = args.next()?;
+    let rest = std::iter::once(program).chain(args);
+    if role == ROLE_AGENT {
+        return Some(match SelfCommand::of_process(&[ROLE_AGENT]) {
+            Ok(self_command) => agent::main_with(rest, self_command),
+            Err(error) => failed(&error),
+        });
+    }
+    if role == ROLE_DASHBOARD {
+        return Some(dashboard::args::main_with(rest));
+    }
+    (role == ROLE_REPLAY).then(|| {
+        exit(replay::run(
+            &mut std::io::stdout().lock(),
+            std::thread::sleep,
+        ))
+    })
+}
+
+/// The `demo` verb.
+pub fn command() -> clap::Command {
+    DemoArgs::augment_args(clap::Command::new("demo"))
+}
+
+/// The demo, for arguments that [`command`] matched.
+pub fn main_with(matches: &clap::ArgMatches) -> ExitCode {
+    match DemoArgs::from_arg_matches(matches) {
+        Ok(args) => exit(run(args)),
+        Err(error) => error.exit(),
+    }
+}
+
+fn exit(done: anyhow::Result<()>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("nixfleet: {error:#}");
+    ExitCode::FAILURE
+}
+
 /// Runs the demo until it is interrupted; headless, until its one rebuild has ended.
 ///
 /// # Errors
 /// A program does not start, or does not do what it should.
-pub fn run(args: DemoArgs) -> anyhow::Result<()> {
+fn run(args: DemoArgs) -> anyhow::Result<()> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
@@ -123,12 +175,4 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
         std::thread::sleep(Duration::from_millis(100));
     }
     Ok(())
-}
-
-/// Replays the recorded rebuild: what [`ROLE_REPLAY`] does.
-///
-/// # Errors
-/// Standard output cannot be written to.
-pub fn replay() -> anyhow::Result<()> {
-    replay::run(&mut std::io::stdout().lock(), std::thread::sleep)
 }

@@ -41,13 +41,13 @@ fn wait_for_lines(fleet: &Fleet, run: &str, lines: u64) {
 fn a_run_outlives_its_agent() {
     let fleet = Fleet::start();
     let config = fleet.agent_config("web1", &counting(&fleet));
-    let mut agent = fleet.start_agent(&config);
+    let mut agent = Fleet::start_agent(&config);
     fleet.wait_online("web1");
     let run = fleet.run("web1", "count");
     for lines in [200, 900, 1600] {
         wait_for_lines(&fleet, &run, lines);
         agent.kill();
-        agent = fleet.start_agent(&config);
+        agent = Fleet::start_agent(&config);
         agent.wait_for("registered");
     }
     let finished = fleet.finished(&run);
@@ -129,7 +129,7 @@ fn stop_ends_the_whole_group_and_frees_the_host() {
 fn both_end_within_their_deadline_on_sigterm_and_a_run_goes_on() {
     let mut fleet = Fleet::start();
     let config = fleet.agent_config("web1", &counting(&fleet));
-    let mut agent = fleet.start_agent(&config);
+    let mut agent = Fleet::start_agent(&config);
     fleet.wait_online("web1");
     let run = fleet.run("web1", "count");
     wait_for_lines(&fleet, &run, 100);
@@ -145,7 +145,7 @@ fn both_end_within_their_deadline_on_sigterm_and_a_run_goes_on() {
         start.elapsed()
     );
     fleet.start_dashboard();
-    let _agent = fleet.start_agent(&config);
+    let _agent = Fleet::start_agent(&config);
     assert_eq!(fleet.finished(&run)["exit_code"], 7);
     assert_eq!(fleet.log(&run), expected());
 }

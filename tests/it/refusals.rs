@@ -104,7 +104,7 @@ fn a_wrong_agent_token_is_logged_and_backed_off() {
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(fleet.path("wrong-token"), "not-the-token").unwrap();
     std::fs::write(&config, text.replace("agent-token", "wrong-token")).unwrap();
-    let mut agent = fleet.start_agent(&config);
+    let mut agent = Fleet::start_agent(&config);
     let status = agent.wait();
     assert!(!status.success());
     let output = agent.output();
@@ -219,7 +219,7 @@ fn a_missing_rebuild_program_is_named() {
     let fleet = Fleet::start();
     let more = "[rebuild]\ntool = \"nixos-rebuild\"\nprogram = \"/nowhere/nixos-rebuild\"\nflake = \"/etc/nixos\"\n";
     let config = fleet.agent_config("web1", more);
-    let mut agent = fleet.start_agent(&config);
+    let mut agent = Fleet::start_agent(&config);
     // Either the agent refuses to start with such a tool, or it starts and does not offer what cannot work.
     let said = agent.wait_for("/nowhere/nixos-rebuild");
     assert!(!said.contains("panicked"), "{said}");

@@ -39,7 +39,7 @@ impl Fleet {
             .output()
             .unwrap();
         assert!(output.status.success(), "{output:?}");
-        fleet.api.token = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+        String::from_utf8(output.stdout).unwrap().trim().clone_into(&mut fleet.api.token);
         fleet
     }
 
@@ -108,7 +108,7 @@ impl Fleet {
     }
 
     /// An agent with that configuration.
-    pub fn start_agent(&self, config: &Path) -> Process {
+    pub fn start_agent(config: &Path) -> Process {
         Process::start(
             "agent",
             Command::new(program("nixfleet-agent"))
@@ -119,7 +119,7 @@ impl Fleet {
 
     /// Starts an agent and waits until the dashboard has it online.
     pub fn agent(&self, host: &str, more: &str) -> Process {
-        let agent = self.start_agent(&self.agent_config(host, more));
+        let agent = Self::start_agent(&self.agent_config(host, more));
         self.wait_online(host);
         agent
     }
