@@ -174,7 +174,6 @@ pub async fn run(
 /// Says something where a person looks: the log, and standard output.
 fn say(text: &str) {
     use std::io::Write as _;
-    tracing::info!("{text}");
     // A closed standard output is no reason not to run.
     let _ = writeln!(std::io::stdout(), "{text}");
 }

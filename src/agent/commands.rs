@@ -110,6 +110,7 @@ impl Commands {
                 name: command.name.clone(),
                 description: command.description.clone(),
                 changes_host: command.changes_host,
+                takes_args: command.allow_args,
             })
             .collect()
     }

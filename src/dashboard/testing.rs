@@ -180,6 +180,7 @@ pub fn register(host: &str) -> Register {
         name: name.parse().unwrap(),
         description: String::new(),
         changes_host: true,
+        takes_args: true,
     };
     Register {
         hostname: host.into(),

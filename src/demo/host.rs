@@ -132,7 +132,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let host = DemoHost::create(dir.path(), &Rebuild::Recording).unwrap();
         let script = fs::read_to_string(host.rebuild_program()).unwrap();
-        assert!(script.contains(super::super::ROLE_REPLAY), "{script}");
+        assert!(script.contains(crate::demo::ROLE_REPLAY), "{script}");
     }
 
     #[test]

@@ -97,6 +97,7 @@ fn to_dashboard() {
                 description: "Build the configuration, activate it and make it the boot default"
                     .into(),
                 changes_host: true,
+                takes_args: false,
             }],
             runs: vec![KnownRun {
                 run: run(),

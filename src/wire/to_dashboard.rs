@@ -65,6 +65,9 @@ pub struct OfferedCommand {
     /// Whether it changes the host. The page asks before such a command.
     #[serde(default)]
     pub changes_host: bool,
+    /// Whether it takes arguments.
+    #[serde(default)]
+    pub takes_args: bool,
 }
 
 /// A run whose journal is on the host.

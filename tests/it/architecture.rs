@@ -110,7 +110,11 @@ fn layers_name_only_what_they_may() {
             writeln!(wrong, "src/{name} belongs to no layer").unwrap();
             continue;
         };
-        let forbidden = FORBIDDEN.iter().find(|(layer, _)| *layer == here);
+        // Tests may read their data.
+        let is_test = name.contains("tests") || name.ends_with("golden.rs");
+        let forbidden = FORBIDDEN
+            .iter()
+            .find(|(layer, _)| *layer == here && !is_test);
         for (line, code) in code(&text) {
             for (other, _) in LAYERS {
                 if other != here

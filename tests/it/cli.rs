@@ -130,6 +130,7 @@ fn host(fleet: &Fleet, name: &'static str) {
                 name: name.parse().unwrap(),
                 description: String::new(),
                 changes_host: true,
+                takes_args: true,
             };
             let register = ToDashboard::Register(Box::new(Register {
                 hostname: name.into(),

@@ -23,10 +23,12 @@ fn counting(fleet: &Fleet) -> String {
 }
 
 fn expected() -> Vec<u8> {
-    (1..=LINES)
-        .map(|number| format!("line {number}\n"))
-        .collect::<String>()
-        .into_bytes()
+    use std::io::Write as _;
+    let mut bytes = Vec::new();
+    for number in 1..=LINES {
+        writeln!(bytes, "line {number}").unwrap();
+    }
+    bytes
 }
 
 #[track_caller]
@@ -48,7 +50,7 @@ fn a_run_outlives_its_agent() {
         wait_for_lines(&fleet, &run, lines);
         agent.kill();
         agent = Fleet::start_agent(&config);
-        agent.wait_for("registered");
+        agent.wait_for("connected to");
     }
     let finished = fleet.finished(&run);
     assert_eq!(finished["state"], "failed", "{finished}");

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::Fleet;
 
 /// Prints what a rebuild prints, in the words of nixos-rebuild-ng, Nix's bar and switch-to-configuration.
-const REBUILD: &str = r#"#!/bin/sh
+const REBUILD: &str = r"#!/bin/sh
 printf 'building the system configuration...\n'
 sleep 0.2
 printf '\r[0/2 built] \033[0m\033[K'
@@ -21,7 +21,7 @@ sleep 0.2
 printf 'restarting the following units: a.service\n'
 printf 'caf\351 \033]8;;http://x\033\\link\033]8;;\033\\ \033[1;31mred\033[0m\n'
 printf 'Done. The new configuration is\n/nix/store/00000000000000000000000000000000-nixos-system-web1-26.05\n'
-"#;
+";
 
 pub fn rebuild_config(fleet: &Fleet, script: &str) -> String {
     let program = fleet.script("nixos-rebuild", script);

@@ -1,3 +1,4 @@
+mod earlier;
 mod peer;
 
 use std::path::Path;
@@ -337,28 +338,6 @@ async fn without_acknowledgements_output_stops_at_the_window_and_heartbeats_do_n
         let records = peer.records().await;
         assert_eq!(records[0], last + 1);
         last = *records.last().unwrap();
-    }
-    agent.shutdown.cancel();
-}
-
-#[tokio::test]
-async fn a_dashboard_that_knows_no_runs_is_given_heartbeats_only() {
-    let (listener, state) = (listener().await, tempfile::tempdir().unwrap());
-    kept_run(state.path(), 1, 10);
-    let agent = Agent::start(&listener, state.path(), |_| {});
-    let (mut peer, _) = Peer::accept(&listener).await;
-    peer.register().await;
-    peer.0
-        .send(Message::text(
-            r#"{"type":"registered","payload":{"host_id":"abc"}}"#,
-        ))
-        .await
-        .unwrap();
-    for n in 1..=2 {
-        match peer.next().await {
-            Said::Message(ToDashboard::Heartbeat(heartbeat)) => assert_eq!(heartbeat.n, n),
-            other => panic!("{other:?}"),
-        }
     }
     agent.shutdown.cancel();
 }

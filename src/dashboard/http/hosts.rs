@@ -160,6 +160,10 @@ impl From<Refusal> for HttpError {
                     },
                 }
             }
+            Refusal::NoArguments { host, command } => Self::UnknownCommand {
+                message: format!("the command `{command}` takes no arguments on {host}"),
+                hint: "send it without; only commands that the host declares with allow_args = true take any".into(),
+            },
             Refusal::Offline(host) => conflict(
                 format!("{host} is not connected"),
                 "look at the agent's service on the host; it reconnects by itself",

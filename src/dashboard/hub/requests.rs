@@ -26,6 +26,13 @@ pub enum Refusal {
         /// The ones that it offers.
         offered: Vec<CommandName>,
     },
+    /// The command takes no arguments there.
+    NoArguments {
+        /// Which host.
+        host: HostName,
+        /// Which command.
+        command: CommandName,
+    },
     /// The host is not connected.
     Offline(HostName),
     /// It is connected, and must not be for this.
@@ -208,7 +215,14 @@ impl Hub {
         if peer.protocol < 3 {
             return Err(Refusal::OldProtocol(host.clone()));
         }
-        if !commands.iter().any(|offered| offered.name == command) {
+        let offered = commands.iter().find(|offered| offered.name == command);
+        if offered.is_some_and(|offered| !offered.takes_args) && !args.is_empty() {
+            return Err(Refusal::NoArguments {
+                host: host.clone(),
+                command,
+            });
+        }
+        if offered.is_none() {
             return Err(Refusal::UnknownCommand {
                 host: host.clone(),
                 command,

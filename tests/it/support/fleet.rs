@@ -39,7 +39,10 @@ impl Fleet {
             .output()
             .unwrap();
         assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().clone_into(&mut fleet.api.token);
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .trim()
+            .clone_into(&mut fleet.api.token);
         fleet
     }
 
@@ -162,7 +165,7 @@ impl Fleet {
         let mut bytes = Vec::new();
         self.api
             .download(&format!("/api/runs/{run}/log.txt"), |part| {
-                bytes.extend_from_slice(part)
+                bytes.extend_from_slice(part);
             });
         bytes
     }
