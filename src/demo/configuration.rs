@@ -68,6 +68,8 @@ impl Configuration {
         rebuild.insert("tool".into(), "nixos-rebuild".into());
         rebuild.insert("program".into(), program.into());
         rebuild.insert("flake".into(), host.flake().into());
+        // With the builders' own output, so that there is something to read.
+        rebuild.insert("args".into(), vec!["--print-build-logs"].into());
         table.insert("rebuild".into(), rebuild.into());
         fs::write(self.agent(), toml::to_string(&table)?).context("cannot write agent.toml")
     }

@@ -34,11 +34,21 @@ pub fn host_name(text: &str) -> Result<HostName, HttpError> {
     })
 }
 
+/// What a JSON body can be before it is looked at.
+pub type JsonObject = Result<Json<serde_json::Map<String, serde_json::Value>>, JsonRejection>;
+
 /// The body, or what is wrong with it in our own words.
-pub fn body<T>(json: Result<Json<T>, JsonRejection>) -> Result<T, HttpError> {
-    json.map(|Json(body)| body)
-        .map_err(|rejection| HttpError::Invalid {
-            message: rejection.body_text(),
+///
+/// # Errors
+/// It is no JSON object, or not one of that kind.
+pub fn body<T: serde::de::DeserializeOwned>(json: JsonObject) -> Result<T, HttpError> {
+    // An object first: serde would also take an array as the fields in their order.
+    json.map_err(|rejection| rejection.body_text())
+        .and_then(|Json(object)| {
+            serde_json::from_value(object.into()).map_err(|error| error.to_string())
+        })
+        .map_err(|message| HttpError::Invalid {
+            message,
             hint: "send a JSON object with `Content-Type: application/json`; see /api/openapi.json"
                 .into(),
         })
@@ -66,7 +76,7 @@ pub async fn one(
 pub async fn note(
     _: OperatorRole,
     State(app): State<AppState>,
-    json: Result<Json<NoteBody>, JsonRejection>,
+    json: JsonObject,
 ) -> Result<Json<Host>, HttpError> {
     let NoteBody { hostname, comment } = body(json)?;
     let host = host_name(&hostname)?;
@@ -103,7 +113,7 @@ pub async fn command(
     OperatorRole(operator): OperatorRole,
     State(app): State<AppState>,
     Path(host): Path<String>,
-    json: Result<Json<CommandBody>, JsonRejection>,
+    json: JsonObject,
 ) -> Result<(StatusCode, Json<CommandQueued>), HttpError> {
     let host = host_name(&host)?;
     let CommandBody { command, args } = body(json)?;
