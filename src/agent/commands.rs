@@ -99,6 +99,9 @@ impl Commands {
             command.allow_args = declared.allow_args;
             commands.push(command);
         }
+        if let Some(allowed) = &config.allowed_commands {
+            commands.retain(|command| allowed.contains(&command.name));
+        }
         Self(commands)
     }
 

@@ -36,6 +36,8 @@ pub struct Config {
     pub rebuild: Rebuild,
     /// The configuration's repository, when there is one.
     pub repo: Option<Repo>,
+    /// The only commands that may be offered; none for all that can work here.
+    pub allowed_commands: Option<Vec<CommandName>>,
     /// Declared commands.
     pub commands: Vec<(CommandName, DeclaredCommand)>,
     /// Where StaSysMo's files may be; none for the usual places.
@@ -226,8 +228,17 @@ fn check(raw: ConfigFile, environment: Environment) -> Result<Config, CheckError
             "`commands.{name}` has the name of a built-in command; choose another name"
         )));
     }
+    let unknown = raw.allowed_commands.iter().flatten().find(|name| {
+        !crate::agent::commands::is_built_in(name) && !raw.commands.contains_key(name)
+    });
+    if let Some(name) = unknown {
+        return Err(CheckError::Key(format!(
+            "`allowed_commands` names `{name}`, which is neither built in nor declared; correct the name or declare [commands.{name}]"
+        )));
+    }
     Ok(Config {
         url: url.get(),
+        allowed_commands: raw.allowed_commands,
         token,
         ca_file: raw.ca_file,
         hostname: hostname.or(raw.hostname),

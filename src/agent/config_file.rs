@@ -42,6 +42,8 @@ pub struct ConfigFile {
     /// A service manager starts the agent again whenever it exits: the command `restart` is offered.
     #[serde(default)]
     pub service_manager: bool,
+    /// The only commands that are offered; without it, all that can work here.
+    pub allowed_commands: Option<Vec<CommandName>>,
     /// How the host is rebuilt.
     #[serde(default)]
     pub rebuild: Rebuild,

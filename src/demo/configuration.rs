@@ -64,6 +64,9 @@ impl Configuration {
         table.insert("interval".into(), i64::from(INTERVAL).into());
         table.insert("state_dir".into(), self.text("agent")?.into());
         table.insert("device_type".into(), "demo".into());
+        // The demo rebuilds its own host; it must never reboot this machine or touch its system.
+        let allowed = ["switch", "boot", "try", "dry-activate", "build"];
+        table.insert("allowed_commands".into(), allowed.to_vec().into());
         let mut rebuild = toml::Table::new();
         rebuild.insert("tool".into(), "nixos-rebuild".into());
         rebuild.insert("program".into(), program.into());
@@ -84,7 +87,9 @@ impl Configuration {
             return Ok(token.trim().to_owned());
         }
         let program = std::env::current_exe().context("cannot tell the path of this program")?;
-        let output = Command::new(program)
+        let mut command = Command::new(program);
+        without_settings(&mut command);
+        let output = command
             .arg(ROLE_DASHBOARD)
             .arg("--config")
             .arg(self.dashboard())
@@ -126,6 +131,15 @@ impl Configuration {
                 path.display()
             )
         })
+    }
+}
+
+/// Takes the variables of a real fleet away: the environment counts more than a file, and the demo must not reach one.
+pub fn without_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("NIXFLEET_") {
+            command.env_remove(name);
+        }
     }
 }
 

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
+use super::configuration::without_settings;
+
 /// How long a program may take until it prints what is waited for.
 const START: Duration = Duration::from_secs(30);
 /// How long a program may take to end after SIGTERM; the agent and the dashboard promise 5 s each.
@@ -35,7 +37,9 @@ impl Program {
         let program = std::env::current_exe().context("cannot tell the path of this program")?;
         let log = std::fs::File::create(log)
             .with_context(|| format!("cannot write the log {}", log.display()))?;
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        without_settings(&mut command);
+        let mut child = command
             .arg(role)
             .arg("--config")
             .arg(config)

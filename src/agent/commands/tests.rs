@@ -227,3 +227,32 @@ fn arguments_are_for_commands_that_declare_them() {
         "{unknown}"
     );
 }
+
+#[test]
+fn only_allowed_commands_are_offered() {
+    let host = Host::with(&["greet", "nixos-rebuild"]);
+    let program = |name: &str| host.dir.path().join(name).display().to_string();
+    let rebuild = format!(
+        "[rebuild]\ntool = \"nixos-rebuild\"\nprogram = {:?}\nflake = \"/etc/nixos\"\n",
+        program("nixos-rebuild")
+    );
+    let greet = format!("[commands.greet]\nargv = [{:?}]\n", program("greet"));
+    let self_command = SelfCommand {
+        program: "/agent".into(),
+        leading_args: Vec::new(),
+    };
+    let offered = |allowed: &str| -> Vec<String> {
+        let config = host.config(&format!("{allowed}\n{rebuild}{greet}"));
+        let commands = Commands::find(&config, &self_command, Path::new("/state")).offered();
+        commands
+            .into_iter()
+            .map(|command| command.name.to_string())
+            .collect()
+    };
+    assert_eq!(
+        offered("allowed_commands = [\"build\", \"greet\"]"),
+        ["build", "greet"]
+    );
+    assert!(offered("allowed_commands = []").is_empty());
+    assert!(offered("").len() > 2, "without the key, all that can work");
+}
