@@ -5,6 +5,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
+use super::MAX_BODY;
 use super::error::HttpError;
 use crate::base::clock;
 use crate::dashboard::access::{Admin, OperatorRole, Viewer};
@@ -36,12 +37,19 @@ pub fn host_name(text: &str) -> Result<HostName, HttpError> {
 
 /// The body, or what is wrong with it in our own words.
 pub fn body<T>(json: Result<Json<T>, JsonRejection>) -> Result<T, HttpError> {
-    json.map(|Json(body)| body)
-        .map_err(|rejection| HttpError::Invalid {
+    json.map(|Json(body)| body).map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            return HttpError::TooLarge {
+                message: format!("the body has more than {MAX_BODY} bytes"),
+                hint: "send less; see /api/openapi.json".into(),
+            };
+        }
+        HttpError::Invalid {
             message: rejection.body_text(),
             hint: "send a JSON object with `Content-Type: application/json`; see /api/openapi.json"
                 .into(),
-        })
+        }
+    })
 }
 
 /// All hosts.
@@ -181,6 +189,14 @@ impl From<Refusal> for HttpError {
             Refusal::Idle(host) => conflict(
                 format!("{host} runs nothing that could be stopped"),
                 "`GET /api/runs` lists what ran",
+            ),
+            Refusal::Pushed(run) => conflict(
+                format!("run {run} is made of lines that somebody pushes; no agent runs it"),
+                "end it where its lines come from: `POST /api/hosts/{host}/logs` with `done`",
+            ),
+            Refusal::NotPushed(run) => conflict(
+                format!("run {run} is an agent's own; its lines come from the agent alone"),
+                "leave out `run` to open a run for your lines",
             ),
             Refusal::Over(run) => conflict(
                 format!("run {run} is over"),

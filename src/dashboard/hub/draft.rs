@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::Hub;
 use super::output::{Added, Written};
+use super::pushed::Pushed;
 use super::requests::Refusal;
 use super::sanitize::sanitized;
 use super::track::Track;
@@ -59,6 +60,8 @@ pub(super) struct Draft {
     /// Whom to welcome, with the runs that it named.
     pub welcomes: Vec<(Arc<Peer>, Vec<RunId>)>,
     pub replies: Vec<Reply>,
+    /// Who pushed lines, and to which run.
+    pub pushes: Vec<(oneshot::Sender<Result<Pushed, Refusal>>, RunId)>,
     pub n_records: u64,
 }
 
@@ -160,6 +163,21 @@ impl Draft {
                 resume: named.iter().filter_map(resume).collect(),
             }));
         }
+        let pushed: Vec<_> = self
+            .pushes
+            .into_iter()
+            .map(|(to, run)| {
+                let changed = self.runs.get(&run).ok_or(Refusal::UnknownRun(run));
+                let lines = |changed: &Changed| changed.track.end.lines;
+                (
+                    to,
+                    changed.map(|changed| Pushed {
+                        run,
+                        lines: lines(changed),
+                    }),
+                )
+            })
+            .collect();
         for (id, changed) in self.runs {
             let Changed {
                 track,
@@ -169,7 +187,10 @@ impl Draft {
             } = changed;
             let state = track.row.view.state;
             live.publish(track.tip(), added.lines);
-            fleet.set_activity(&track.row.host, id, track.activity());
+            // What an agent does counts more than what somebody pushes.
+            let hidden = track.is_pushed() && fleet.peer(&track.row.host).is_some();
+            let activity = track.activity().filter(|_| !hidden);
+            fleet.set_activity(&track.row.host, id, activity);
             live.changed(Change::Run(id, (before != Some(state)).then_some(event)));
             if track.is_over() {
                 runs.remove(&id);
@@ -181,6 +202,9 @@ impl Draft {
             message.0.send(message.1);
             // Who asked may have gone; the run is started all the same.
             let _ = to.send(Ok(run));
+        }
+        for (to, answer) in pushed {
+            let _ = to.send(answer);
         }
     }
 
@@ -201,6 +225,9 @@ impl Draft {
         let why = error.to_string();
         for reply in self.replies {
             let _ = reply.to.send(Err(Refusal::Store(why.clone())));
+        }
+        for (to, _) in self.pushes {
+            let _ = to.send(Err(Refusal::Store(why.clone())));
         }
     }
 }
@@ -250,6 +277,10 @@ impl Hub {
             tracing::warn!(host = %peer.host, run = %batch.run, "records of another host's run are ignored");
             return;
         }
+        if changed.track.is_pushed() {
+            tracing::warn!(host = %peer.host, run = %batch.run, "records of a run whose lines are pushed are ignored");
+            return;
+        }
         let mut rewind = batch.damaged;
         let mut n_records = 0;
         for record in batch.records {
@@ -277,8 +308,10 @@ impl Hub {
 
 impl Changed {
     /// Takes one record's event.
-    fn apply(&mut self, event: RunEvent, raw: &[u8]) {
-        let Track { row, end, sizes } = &mut self.track;
+    pub(super) fn apply(&mut self, event: RunEvent, raw: &[u8]) {
+        let Track {
+            row, end, sizes, ..
+        } = &mut self.track;
         if row.view.state.is_terminal() {
             return;
         }

@@ -42,7 +42,11 @@ impl Hub {
             let lost: Vec<RunId> = self
                 .runs
                 .values()
-                .filter(|track| track.row.host == peer.host && !known.contains(&track.row.id))
+                .filter(|track| {
+                    track.row.host == peer.host
+                        && !known.contains(&track.row.id)
+                        && !track.is_pushed()
+                })
                 .map(|track| track.row.id)
                 .collect();
             for run in lost {
@@ -65,6 +69,10 @@ impl Hub {
         if let Some(changed) = self.changed(draft, known.run).await? {
             if changed.track.row.host != peer.host {
                 tracing::warn!(host = %peer.host, run = %known.run, "the host names another host's run");
+                return Ok(false);
+            }
+            if changed.track.is_pushed() {
+                tracing::warn!(host = %peer.host, run = %known.run, "the host names a run whose lines are pushed");
                 return Ok(false);
             }
             if changed.track.row.view.state == RunState::Queued {

@@ -1,6 +1,7 @@
 //! A run as the hub keeps it while it goes on.
 
-use crate::base::clock::rfc3339;
+use super::pushed;
+use crate::base::clock::{self, Millis, rfc3339};
 use crate::dashboard::live::Tip;
 use crate::dashboard::store::output::{OutputEnd, Sizes};
 use crate::dashboard::store::runs::RunRow;
@@ -19,6 +20,8 @@ pub(super) struct Track {
     pub end: OutputEnd,
     /// The small chunks at its end.
     pub sizes: Sizes,
+    /// When lines were pushed to it, or this dashboard first saw it.
+    pub heard: Millis,
 }
 
 impl Track {
@@ -27,7 +30,13 @@ impl Track {
             row,
             end,
             sizes: Sizes::default(),
+            heard: clock::now(),
         }
+    }
+
+    /// Whether its lines are pushed over HTTP, not shipped by an agent.
+    pub fn is_pushed(&self) -> bool {
+        self.row.requested_by.starts_with(pushed::BY)
     }
 
     /// The last committed record.
