@@ -1,6 +1,10 @@
 //! Runs whose lines are pushed over HTTP: by simple agents without a WebSocket, and by scripts. They are stored and
 //! published like all runs; but no agent owns them, and they do not keep a host from working.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::draft::{Changed, Draft};
 use super::requests::{HubRequest, Refusal};
 use super::track::Track;
@@ -16,8 +20,8 @@ use crate::run::view::RunView;
 pub const BY: &str = "pushed by ";
 /// The most pushes that wait for the hub; further ones wait for them.
 pub const MAX_WAITING: usize = 16;
-/// A pushed run without new lines for so long counts as lost, in milliseconds. Lines that come later revive it.
-const SILENT: u64 = 60 * 60 * 1000;
+/// A pushed run without new lines for so long counts as lost. Lines that come later revive it.
+const SILENT: Duration = Duration::from_secs(60 * 60);
 
 /// Lines that somebody pushes.
 #[derive(Debug, Clone)]
@@ -100,7 +104,7 @@ impl Hub {
         if changed.track.is_over() {
             return Err(Refusal::Over(run));
         }
-        changed.track.heard = now;
+        changed.track.heard = Instant::now();
         changed.pushed(now, &push);
         Ok(run)
     }
@@ -152,14 +156,14 @@ impl Hub {
         let silent: Vec<RunId> = self
             .runs
             .values()
-            .filter(|track| track.is_pushed() && draft.now.saturating_sub(track.heard) > SILENT)
+            .filter(|track| track.is_pushed() && track.heard.elapsed() > SILENT)
             .map(|track| track.row.id)
             .collect();
         for run in silent {
             let reason = |_: &RunRow| {
                 format!(
                     "no lines were pushed for {} minutes, and nobody said how it ended; the next lines continue it",
-                    SILENT / 60_000
+                    SILENT.as_secs() / 60
                 )
             };
             self.conclude(draft, run, RunState::Lost, reason).await;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Hub;
 use super::draft::Draft;
@@ -14,8 +15,8 @@ use crate::wire::to_dashboard::{CommandRejected, KnownRun, Register};
 
 /// The most runs that one `register` may name; an agent that keeps more names the others on its next connection.
 pub const MAX_KNOWN_RUNS: usize = 1000;
-/// How long an agent may take to start a run, in milliseconds.
-const UNTAKEN: u64 = 60_000;
+/// How long an agent may take to start a run; after a restart of the dashboard, from then on.
+const UNTAKEN: Duration = Duration::from_secs(60);
 
 impl Hub {
     /// A host registered.
@@ -152,7 +153,7 @@ impl Hub {
             .values()
             .filter(|track| {
                 track.row.view.state == RunState::Queued
-                    && draft.now.saturating_sub(track.row.created_at) > UNTAKEN
+                    && track.heard.elapsed() > UNTAKEN
                     && self.fleet.peer(&track.row.host).is_some()
             })
             .map(|track| track.row.id)
@@ -161,7 +162,7 @@ impl Hub {
             let reason = |_: &RunRow| {
                 format!(
                     "the host is connected, but did not take the run within {} seconds; look at the agent's log, then ask again",
-                    UNTAKEN / 1000
+                    UNTAKEN.as_secs()
                 )
             };
             self.conclude(draft, run, RunState::Lost, reason).await;

@@ -1,7 +1,9 @@
 //! A run as the hub keeps it while it goes on.
 
+use tokio::time::Instant;
+
 use super::pushed;
-use crate::base::clock::{self, Millis, rfc3339};
+use crate::base::clock::rfc3339;
 use crate::dashboard::live::Tip;
 use crate::dashboard::store::output::{OutputEnd, Sizes};
 use crate::dashboard::store::runs::RunRow;
@@ -20,8 +22,8 @@ pub(super) struct Track {
     pub end: OutputEnd,
     /// The small chunks at its end.
     pub sizes: Sizes,
-    /// When lines were pushed to it, or this dashboard first saw it.
-    pub heard: Millis,
+    /// When lines were last pushed to it, or this process first saw it: what its deadlines count from.
+    pub heard: Instant,
 }
 
 impl Track {
@@ -30,7 +32,7 @@ impl Track {
             row,
             end,
             sizes: Sizes::default(),
-            heard: clock::now(),
+            heard: Instant::now(),
         }
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::*;
-use crate::dashboard::testing::{AGENT_TOKEN, API_TOKEN, Agent, House, Journal, register};
+use crate::dashboard::testing::{AGENT_TOKEN, API_TOKEN, Agent, House, Journal, jump, register};
 use crate::run::phase::RunState;
 
 const LOGS: &str = "/api/hosts/web1/logs";
@@ -342,4 +342,21 @@ async fn a_time_finds_the_first_line_and_answers_are_bounded() {
     assert_eq!((texts(&rest).len(), texts(&rest)[0]), (499, "1002"));
     let tail = house.get(LOGS).await;
     assert_eq!((texts(&tail).len(), texts(&tail)[999]), (MAX_LINES, "1500"));
+}
+
+#[tokio::test]
+async fn a_pushed_run_is_lost_after_an_hour_of_silence_and_lives_again() {
+    let house = House::start().await;
+    let (run, _) = push(&house, &json!({"lines": ["one"]})).await;
+    let path = format!("/api/runs/{run}");
+    jump(std::time::Duration::from_secs(50 * 60)).await;
+    push(&house, &json!({"lines": ["two"]})).await;
+    jump(std::time::Duration::from_secs(50 * 60)).await;
+    assert_eq!(house.get(&path).await["state"], "running");
+    jump(std::time::Duration::from_secs(11 * 60)).await;
+    let lost = house.wait(&path, |run| run["state"] == "lost").await;
+    assert!(lost["reason"].as_str().unwrap().contains("60 minutes"));
+    let more = json!({"run": run, "lines": ["three"]});
+    assert_eq!(push(&house, &more).await, (run.clone(), 3));
+    assert_eq!(house.get(&path).await["state"], "running");
 }
