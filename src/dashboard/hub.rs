@@ -1,6 +1,7 @@
 //! The one task that owns the state of runs. It commits, then acknowledges, then publishes; many agents' records go into
 //! one transaction.
 
+mod apply;
 mod draft;
 mod output;
 pub mod pushed;

@@ -121,25 +121,22 @@ pub async fn serve(
     };
     // No delay: acknowledgements and lines are small messages that somebody waits for, and might wait 40 ms.
     let served = async {
-        match tls {
-            Some(config) => {
-                let config = RustlsConfig::from_config(config);
-                let server = axum_server::from_tcp_rustls(listener, config)?;
-                limited(server.map(|acceptor| {
-                    let acceptor = acceptor.handshake_timeout(HANDSHAKE);
-                    FirstBytes::new(acceptor.acceptor(NoDelayAcceptor::new()), HEAD)
-                }))
+        if let Some(config) = tls {
+            let config = RustlsConfig::from_config(config);
+            let server = axum_server::from_tcp_rustls(listener, config)?;
+            limited(server.map(|acceptor| {
+                let acceptor = acceptor.handshake_timeout(HANDSHAKE);
+                FirstBytes::new(acceptor.acceptor(NoDelayAcceptor::new()), HEAD)
+            }))
+            .handle(handle.clone())
+            .serve(service)
+            .await
+        } else {
+            let acceptor = FirstBytes::new(NoDelayAcceptor::new(), HEAD);
+            limited(axum_server::from_tcp(listener)?.acceptor(acceptor))
                 .handle(handle.clone())
                 .serve(service)
                 .await
-            }
-            None => {
-                let acceptor = FirstBytes::new(NoDelayAcceptor::new(), HEAD);
-                limited(axum_server::from_tcp(listener)?.acceptor(acceptor))
-                    .handle(handle.clone())
-                    .serve(service)
-                    .await
-            }
         }
     };
     tokio::select! {

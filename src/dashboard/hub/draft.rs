@@ -7,10 +7,9 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::Hub;
-use super::output::{Added, Written};
+use super::output::Added;
 use super::pushed::Pushed;
 use super::requests::Refusal;
-use super::sanitize::sanitized;
 use super::track::Track;
 use crate::base::clock::Millis;
 use crate::dashboard::agents::peer::{Batch, Peer};
@@ -19,9 +18,7 @@ use crate::dashboard::live::{Change, Live};
 use crate::dashboard::store::StoreError;
 use crate::dashboard::store::commit::{Commit, RunUpdate};
 use crate::dashboard::store::events::NewEvent;
-use crate::dashboard::store::output::chunk::Gap;
 use crate::dashboard::store::runs::RunRow;
-use crate::run::event::RunEvent;
 use crate::run::id::{HostName, RunId, Seq};
 use crate::run::phase::RunState;
 use crate::wire::to_agent::{Registered, RunAck, ToAgent};
@@ -303,53 +300,5 @@ impl Hub {
             .entry((peer.id, batch.run))
             .or_insert_with(|| (Arc::clone(peer), false));
         ack.1 |= rewind;
-    }
-}
-
-impl Changed {
-    /// Takes one record's event.
-    pub(super) fn apply(&mut self, event: RunEvent, raw: &[u8]) {
-        let Track {
-            row, end, sizes, ..
-        } = &mut self.track;
-        if row.view.state.is_terminal() {
-            return;
-        }
-        let Some(event) = sanitized(event, &row.view) else {
-            tracing::warn!(run = %row.id, seq = %row.last_seq, "an impossible event is ignored");
-            return;
-        };
-        match &event {
-            RunEvent::Output {
-                at,
-                lines,
-                tail_skip,
-                ..
-            } => {
-                let written = Written {
-                    at: *at,
-                    marks: lines,
-                    tail_skip: *tail_skip,
-                    raw,
-                };
-                self.added.output(end, sizes, &written);
-            }
-            RunEvent::Gap {
-                at,
-                bytes,
-                lines,
-                reason,
-                ..
-            } => {
-                let gap = Gap {
-                    bytes: *bytes,
-                    lines: *lines,
-                    reason: reason.clone(),
-                };
-                self.added.gap(end, sizes, *at, &gap);
-            }
-            _ => {}
-        }
-        row.view.apply(&event, raw.len() as u64);
     }
 }
