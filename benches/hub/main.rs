@@ -4,6 +4,7 @@
 //! `cargo bench --bench hub --no-default-features --features dashboard`
 
 mod floor;
+mod hosts;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -45,6 +46,7 @@ async fn main() -> Outcome<()> {
     if std::env::args().any(|arg| arg == "--serve") {
         return serve().await;
     }
+    hosts::list()?;
     beats().await?;
     flood().await?;
     memory().await

@@ -302,6 +302,7 @@ mod tests {
                 .take(&event("of a later dashboard", json!(1)))
                 .unwrap()
         );
+        assert!(watching.take(&event("ping", json!({}))).unwrap());
         assert!(!watching.take(&event("end", json!({}))).unwrap());
         assert!(watching.take(&event("lines", json!("nonsense"))).is_err());
     }

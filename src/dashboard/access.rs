@@ -14,7 +14,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-pub use self::extract::{Admin, OperatorRole, SESSION_COOKIE, Viewer, session_cookie};
+pub use self::extract::{Admin, OperatorRole, Pusher, SESSION_COOKIE, Viewer, session_cookie};
 pub use self::login::{LoggedIn, LoginError, Setup};
 
 use self::address::Network;

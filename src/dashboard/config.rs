@@ -1,4 +1,4 @@
-//! The dashboard's settings: from a TOML file and the environment, checked once at the start.
+//! The dashboard's settings: from a TOML file and the environment over it, checked once at the start.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -65,8 +65,11 @@ pub enum AgentToken {
 }
 
 impl Settings {
-    /// Reads the file, if any, and then the environment through `variable`; what the file says counts more. Opens no
-    /// other file and no connection.
+    /// Reads the file, if any, and then the environment through `variable`; as with the agent, a variable that is set and
+    /// not empty overrides its key in the file: `NIXFLEET_LISTEN` (`listen`), `NIXFLEET_DATA_DIR` (`data_dir`),
+    /// `NIXFLEET_AGENT_TOKEN` (in place of `agent_token_file`), `NIXFLEET_SESSION_DURATION` (`session_hours`) and
+    /// `NIXFLEET_LOG_LEVEL` (`log_level`). The others only say where the data is if nothing else does. Opens no other file
+    /// and no connection.
     ///
     /// # Errors
     /// One line that names the file or variable, what is wrong and what to write instead.
@@ -103,20 +106,20 @@ impl Settings {
 fn check(file: Written, variable: &impl Fn(&str) -> Option<String>) -> Result<Settings, String> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty());
     let listen = match (&file.listen, set("NIXFLEET_LISTEN")) {
-        (Some(text), _) => listen_address(text).map_err(|why| format!("listen: {why}"))?,
-        (None, Some(text)) => {
+        (_, Some(text)) => {
             listen_address(&text).map_err(|why| format!("NIXFLEET_LISTEN: {why}"))?
         }
+        (Some(text), None) => listen_address(text).map_err(|why| format!("listen: {why}"))?,
         (None, None) => LISTEN,
     };
-    let data_dir = file
-        .data_dir
-        .or_else(|| set("NIXFLEET_DATA_DIR").map(PathBuf::from))
+    let data_dir = set("NIXFLEET_DATA_DIR")
+        .map(PathBuf::from)
+        .or(file.data_dir)
         .or_else(|| default_data_dir(&set))
         .ok_or("data_dir: no place for the data: neither HOME nor XDG_STATE_HOME is set; write data_dir = \"/some/dir\"")?;
     let agent_token = match (file.agent_token_file, set("NIXFLEET_AGENT_TOKEN")) {
-        (Some(path), _) => Some(AgentToken::File(path)),
-        (None, Some(token)) => Some(AgentToken::Given(Secret::new(token))),
+        (_, Some(token)) => Some(AgentToken::Given(Secret::new(token))),
+        (Some(path), None) => Some(AgentToken::File(path)),
         (None, None) => None,
     };
     let tls = match (file.tls_cert_file, file.tls_key_file) {
@@ -138,12 +141,12 @@ fn check(file: Written, variable: &impl Fn(&str) -> Option<String>) -> Result<Se
         })
         .collect::<Result<_, String>>()?;
     let session = match (file.session_hours, set("NIXFLEET_SESSION_DURATION")) {
-        (Some(hours @ 1..=8760), _) => Duration::from_secs(u64::from(hours) * 3600),
-        (Some(hours), _) => {
-            return Err(format!("session_hours: {hours} is not between 1 and 8760"));
-        }
-        (None, Some(text)) => {
+        (_, Some(text)) => {
             duration(&text).map_err(|why| format!("NIXFLEET_SESSION_DURATION: {why}"))?
+        }
+        (Some(hours @ 1..=8760), None) => Duration::from_secs(u64::from(hours) * 3600),
+        (Some(hours), None) => {
+            return Err(format!("session_hours: {hours} is not between 1 and 8760"));
         }
         (None, None) => Duration::from_secs(24 * 3600),
     };
@@ -155,9 +158,8 @@ fn check(file: Written, variable: &impl Fn(&str) -> Option<String>) -> Result<Se
             ));
         }
     };
-    let log_level = file
-        .log_level
-        .or_else(|| set("NIXFLEET_LOG_LEVEL"))
+    let log_level = set("NIXFLEET_LOG_LEVEL")
+        .or(file.log_level)
         .unwrap_or_else(|| String::from("info"));
     Ok(Settings {
         listen,

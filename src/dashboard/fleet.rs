@@ -96,7 +96,7 @@ impl Fleet {
     /// An operator's note on a host, which may be new.
     pub fn comment(&self, host: &HostName, comment: &str) {
         self.change(host, true, |entry, _| {
-            comment.clone_into(&mut entry.comment);
+            entry.comment = comment.into();
         });
     }
 
@@ -147,11 +147,17 @@ impl Fleet {
     /// All of them, by name.
     pub fn hosts(&self) -> Hosts {
         let now = Instant::now();
-        let state = lock(&self.state);
-        let show = |(host, entry): (&HostName, &Entry)| entry.show(host, self.multiplier, now);
+        let show = |(host, entry): &(HostName, Entry)| entry.show(host, self.multiplier, now);
         Hosts {
-            hosts: state.hosts.iter().map(show).collect(),
+            hosts: self.entries().iter().map(show).collect(),
         }
+    }
+
+    /// All hosts as they are now. Heartbeats wait for the copying alone, not for what is made of it.
+    fn entries(&self) -> Vec<(HostName, Entry)> {
+        let state = lock(&self.state);
+        let copy = |(host, entry): (&HostName, &Entry)| (host.clone(), entry.clone());
+        state.hosts.iter().map(copy).collect()
     }
 
     /// How many hosts have each status, and how many connections are open.

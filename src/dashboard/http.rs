@@ -6,6 +6,7 @@ pub mod assets;
 pub mod error;
 pub mod events;
 pub mod health;
+pub mod host_logs;
 pub mod hosts;
 pub mod log;
 pub mod openapi;
@@ -30,11 +31,17 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
     ("get", "/health", "everybody"),
     ("get", "/metrics", "viewer"),
     ("get", "/api/openapi.json", "everybody"),
+    ("get", "/api/session", "viewer"),
+    ("post", "/login", "everybody"),
+    ("post", "/logout", "viewer"),
+    ("post", "/setup", "everybody"),
     ("get", "/api/hosts", "viewer"),
     ("post", "/api/hosts", "operator"),
     ("get", "/api/hosts/{host}", "viewer"),
     ("delete", "/api/hosts/{host}", "admin"),
     ("post", "/api/hosts/{host}/command", "operator"),
+    ("post", "/api/hosts/{host}/logs", "agent or operator"),
+    ("get", "/api/hosts/{host}/logs", "viewer"),
     ("get", "/api/runs", "viewer"),
     ("get", "/api/runs/{id}", "viewer"),
     ("get", "/api/runs/{id}/log", "viewer"),
@@ -54,6 +61,7 @@ pub fn router(state: AppState) -> Router {
         .route("/api/hosts", get(hosts::list).post(hosts::note))
         .route("/api/hosts/{host}", get(hosts::one).delete(hosts::remove))
         .route("/api/hosts/{host}/command", post(hosts::command))
+        .route("/api/hosts/{host}/logs", host_logs::routes())
         .route("/api/runs", get(runs::list))
         .route("/api/runs/{id}", get(runs::one))
         .route("/api/runs/{id}/log", get(log::lines))

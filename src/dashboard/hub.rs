@@ -1,8 +1,10 @@
 //! The one task that owns the state of runs. It commits, then acknowledges, then publishes; many agents' records go into
 //! one transaction.
 
+mod apply;
 mod draft;
 mod output;
+pub mod pushed;
 mod register;
 pub mod requests;
 mod sanitize;
@@ -14,7 +16,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -57,6 +59,8 @@ pub struct Counters {
 pub struct HubHandle {
     requests: mpsc::Sender<HubRequest>,
     ready: Arc<Ready>,
+    /// Room for pushed lines that wait.
+    pushes: Arc<Semaphore>,
     /// Figures for `/metrics`.
     pub counters: Arc<Counters>,
 }
@@ -109,6 +113,7 @@ impl Hub {
         let handle = HubHandle {
             requests: sender,
             ready: Arc::default(),
+            pushes: Arc::new(Semaphore::new(pushed::MAX_WAITING)),
             counters: Arc::default(),
         };
         let mut hub = Self {
@@ -147,6 +152,7 @@ impl Hub {
                 () = self.ready.wake.notified() => false,
                 _ = tick.tick() => {
                     self.give_up_untaken(&mut draft).await;
+                    self.give_up_silent(&mut draft).await;
                     false
                 }
             };
@@ -182,9 +188,13 @@ impl Hub {
             }
         }
         for _ in 0..MAX_REQUESTS {
+            if n_bytes >= MAX_BYTES {
+                break;
+            }
             let Ok(request) = self.requests.try_recv() else {
                 break;
             };
+            n_bytes += request.n_bytes();
             self.request(draft, request).await;
         }
         if !lock(&self.ready.peers).is_empty() {

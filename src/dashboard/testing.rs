@@ -36,6 +36,14 @@ pub const API_TOKEN: &str = "test-token";
 /// Nothing in these tests takes longer unless it hangs.
 pub const SOON: Duration = Duration::from_secs(20);
 
+/// Lets that much time pass at once. The clock stands only for that moment: a store that is asked meanwhile would seem to
+/// take for ever.
+pub async fn jump(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
 /// What the access part needs in tests.
 pub fn access() -> Access {
     Access::new(AccessSettings {

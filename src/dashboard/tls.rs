@@ -1,5 +1,7 @@
 //! Serving: plain, or with TLS when there is a certificate; and draining at the end.
 
+mod first_bytes;
+
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,9 +18,12 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_util::sync::CancellationToken;
 
+use first_bytes::FirstBytes;
+
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long a request's head may take, and how long a connection may be idle between requests.
+/// How long a connection's first bytes and a request's head may take, and how long a connection may be idle between
+/// requests.
 const HEAD: Duration = Duration::from_secs(60);
 /// How long open requests may go on after the end was asked for. Streams end by themselves, with the same token.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -79,13 +84,14 @@ fn unreadable(
     )
 }
 
-/// No client keeps a connection by saying half of something. WebSockets and streams have their own deadlines.
+/// No client keeps a connection by saying nothing, or half of something. WebSockets and streams have their own deadlines.
 fn limited<A: axum_server::Address, Acceptor>(
     mut server: Server<A, Acceptor>,
 ) -> Server<A, Acceptor> {
-    // Not `http1_only`: with it, axum-server serves no WebSockets.
-    server
-        .http_builder()
+    // Not the server's own `http1_only`, with which axum-server serves no WebSockets.
+    let builder = server.http_builder();
+    *builder = builder.clone().http1_only();
+    builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD);
@@ -115,25 +121,22 @@ pub async fn serve(
     };
     // No delay: acknowledgements and lines are small messages that somebody waits for, and might wait 40 ms.
     let served = async {
-        match tls {
-            Some(config) => {
-                let config = RustlsConfig::from_config(config);
-                let server = axum_server::from_tcp_rustls(listener, config)?;
-                limited(server.map(|acceptor| {
-                    acceptor
-                        .handshake_timeout(HANDSHAKE)
-                        .acceptor(NoDelayAcceptor::new())
-                }))
+        if let Some(config) = tls {
+            let config = RustlsConfig::from_config(config);
+            let server = axum_server::from_tcp_rustls(listener, config)?;
+            limited(server.map(|acceptor| {
+                let acceptor = acceptor.handshake_timeout(HANDSHAKE);
+                FirstBytes::new(acceptor.acceptor(NoDelayAcceptor::new()), HEAD)
+            }))
+            .handle(handle.clone())
+            .serve(service)
+            .await
+        } else {
+            let acceptor = FirstBytes::new(NoDelayAcceptor::new(), HEAD);
+            limited(axum_server::from_tcp(listener)?.acceptor(acceptor))
                 .handle(handle.clone())
                 .serve(service)
                 .await
-            }
-            None => {
-                limited(axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor::new()))
-                    .handle(handle.clone())
-                    .serve(service)
-                    .await
-            }
         }
     };
     tokio::select! {
@@ -162,6 +165,34 @@ mod tests {
         std::fs::write(&cert, "nothing").unwrap();
         let error = files.load().unwrap_err().to_string();
         assert!(error.contains("no certificate in it"), "{error}");
+    }
+
+    /// Connects, says `words` and nothing more; answers after how long the connection is ended.
+    async fn kept(words: &str) -> Duration {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let client = async {
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            stream.write_all(words.as_bytes()).await.unwrap();
+            let began = tokio::time::Instant::now();
+            // An answer may come before the end, and a reset is one too.
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+            shutdown.cancel();
+            began.elapsed()
+        };
+        let serving = serve(listener, None, Router::new(), shutdown.clone());
+        let both = async { tokio::join!(serving, client) };
+        tokio::time::timeout(10 * HEAD, both).await.unwrap().1
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_or_half_of_something_is_dropped() {
+        for words in ["", "P", "PRI * HTTP/2.0", "GET / HTTP/1.1\r\nHost: "] {
+            let kept = kept(words).await;
+            assert!(kept >= HEAD / 2 && kept < 2 * HEAD, "{words}: {kept:?}");
+        }
     }
 
     #[tokio::test]

@@ -1,9 +1,27 @@
 //! The JSON of the HTTP API, for the page, the CLI and scripts. Times are RFC 3339 in UTC with milliseconds.
 //!
-//! Server-sent events: `GET /api/events` sends `host` ([`Host`]) and `run` ([`Run`]) whenever one changes, after a first
-//! `hosts` ([`Hosts`]) that holds them all. `GET /api/runs/{id}/events` sends `run` ([`Run`]) on every change, `lines`
-//! ([`LogLines`]) whose event id is the number of the last line in it, `partial` ([`Partial`]) for the line that is not
-//! finished yet, and `end` (`{}`) after the last line of a finished run. `Last-Event-ID` continues after that line.
+//! `GET /api/session` answers who is logged in: `{"user", "role", "csrf_token"}`; the page sends `csrf_token` as
+//! `X-CSRF-Token` with everything but `GET`. With an API token there is none (null), and none is needed.
+//!
+//! `GET /api/runs?host=&state=&before=&limit=` answers runs, newest first; `before` is a run's id, and only older runs are
+//! answered: the id of the last run of one answer asks for the next.
+//!
+//! # Server-sent events
+//! `GET /api/events` sends `host` ([`Host`]) and `run` ([`Run`]) whenever one changes, after a first `hosts` ([`Hosts`])
+//! that holds them all. A later `hosts` replaces everything before it.
+//!
+//! `GET /api/runs/{id}/events` sends
+//! - `run` ([`Run`]): always first, and then on every change; while only its counters grow, a few times a second;
+//! - `lines` ([`LogLines`]): their event id is the number of the last line in it;
+//! - `partial` ([`Partial`]): the line that is not finished yet;
+//! - `end` (`{}`): after the last line of a run that is over, and the stream ends. If the run was over before and no line
+//!   is left to send, it comes at once after `run`.
+//!
+//! The first line is `?from=N`, line N itself included, and 1 without. `Last-Event-ID` continues after that line, and wins
+//! over `from`, because a browser reconnects to the same address.
+//!
+//! Both streams send `ping` (`{}`) when they had nothing else to send for 10 seconds: any event is a sign of life. A reader
+//! ignores events that it does not know.
 
 use serde::{Deserialize, Serialize};
 

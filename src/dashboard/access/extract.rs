@@ -37,6 +37,28 @@ pub struct OperatorRole(pub Operator);
 #[derive(Debug, Clone)]
 pub struct Admin(pub Operator);
 
+/// Somebody who may push lines: an agent with the agents' token, or an operator.
+#[derive(Debug, Clone)]
+pub enum Pusher {
+    /// An agent; like any agent, it makes its host known.
+    Agent,
+    /// A person or a script.
+    Operator(Operator),
+}
+
+impl FromRequestParts<AppState> for Pusher {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, HttpError> {
+        if bearer(&parts.headers).is_some_and(|token| state.access.agent_allowed(token)) {
+            return Ok(Self::Agent);
+        }
+        OperatorRole::from_request_parts(parts, state)
+            .await
+            .map(|OperatorRole(operator)| Self::Operator(operator))
+    }
+}
+
 /// The digest of the request's session cookie.
 pub fn session_cookie(headers: &HeaderMap) -> Option<Digest> {
     headers

@@ -1,4 +1,7 @@
-use futures_util::SinkExt;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::time::{Instant, pause, sleep, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::dashboard::testing::{AGENT_TOKEN, Agent, House, Journal, register};
@@ -180,4 +183,51 @@ async fn heartbeats_are_answered_while_the_store_is_stuck_and_the_window_is_kept
     assert_eq!(code, 1008);
     assert!(reason.contains("run_ack"), "{reason}");
     drop(lock);
+}
+
+#[tokio::test]
+async fn who_does_not_register_is_closed_with_a_reason() {
+    let house = House::start().await;
+    let mut agent = Agent::dial(house.address, AGENT_TOKEN).await.unwrap();
+    pause();
+    let began = Instant::now();
+    let (code, reason) = agent.closed().await;
+    assert_eq!(
+        (code, reason.as_str()),
+        (1008, "no register within 15 seconds")
+    );
+    let took = began.elapsed();
+    assert!(
+        took > Duration::from_secs(14) && took < Duration::from_secs(16),
+        "{took:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_quiet_agent_is_pinged_and_a_silent_one_closed() {
+    let house = House::start().await;
+    let (mut agent, _) = Agent::join(&house, register("web1")).await;
+    pause();
+    let began = Instant::now();
+    let next = async |agent: &mut Agent| {
+        let message = timeout(Duration::from_secs(100), agent.socket.next()).await;
+        (message.expect("silence").unwrap().unwrap(), began.elapsed())
+    };
+    // The library answers pings while somebody reads.
+    for n in 1..=4 {
+        let (message, at) = next(&mut agent).await;
+        assert!(matches!(message, Message::Ping(_)), "{message:?}");
+        let due = Duration::from_secs(30 * n);
+        assert!(
+            at + Duration::from_secs(1) > due && at < due + Duration::from_secs(1),
+            "{at:?}"
+        );
+    }
+    // Nobody reads, nobody answers.
+    sleep(Duration::from_secs(70)).await;
+    let (code, reason) = agent.closed().await;
+    assert_eq!(
+        (code, reason.as_str()),
+        (1008, "nothing heard for 60 seconds")
+    );
 }

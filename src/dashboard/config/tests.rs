@@ -101,7 +101,7 @@ fn defaults() {
 }
 
 #[test]
-fn the_earlier_environment_works_and_the_file_counts_more() {
+fn the_earlier_environment_works_and_counts_more_than_the_file() {
     let environment = [
         ("NIXFLEET_LISTEN", ":9000"),
         ("NIXFLEET_DATA_DIR", "/data"),
@@ -114,16 +114,25 @@ fn the_earlier_environment_works_and_the_file_counts_more() {
     assert_eq!(settings.data_dir, Path::new("/data"));
     assert_eq!(settings.session, Duration::from_secs(12 * 3600));
     assert!(!format!("{settings:?}").contains("s3cret"));
-    let settings = load(
-        "listen = \"localhost:1\"\nagent_token_file = \"/t\"\nbase_url = \"https://fleet.example.org/\"",
-        &environment,
-    )
-    .unwrap();
-    assert_eq!(settings.listen.to_string(), "127.0.0.1:1");
-    assert!(matches!(settings.agent_token, Some(AgentToken::File(_))));
+    let file = "listen = \"localhost:1\"\ndata_dir = \"/file\"\nagent_token_file = \"/t\"\nsession_hours = 1\nlog_level = \"warn\"\nbase_url = \"https://fleet.example.org/\"";
+    let level = [&environment[..], &[("NIXFLEET_LOG_LEVEL", "debug")]].concat();
+    let settings = load(file, &level).unwrap();
+    assert_eq!(settings.listen.to_string(), "[::]:9000");
+    assert_eq!(settings.data_dir, Path::new("/data"));
+    assert!(matches!(settings.agent_token, Some(AgentToken::Given(_))));
+    assert_eq!(settings.session, Duration::from_secs(12 * 3600));
+    assert_eq!(settings.log_level, "debug");
     assert!(settings.https());
     assert_eq!(
         settings.link_base(settings.listen),
         "https://fleet.example.org"
     );
+    // What is set to nothing is not set.
+    let empty = environment.map(|(name, _)| (name, ""));
+    let settings = load(file, &empty).unwrap();
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:1");
+    assert_eq!(settings.data_dir, Path::new("/file"));
+    assert!(matches!(settings.agent_token, Some(AgentToken::File(_))));
+    assert_eq!(settings.session, Duration::from_secs(3600));
+    assert_eq!(settings.log_level, "warn");
 }

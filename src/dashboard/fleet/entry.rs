@@ -13,8 +13,8 @@ use crate::run::id::{HostName, RunId};
 use crate::wire::api::{Host, HostActivity, HostStatus};
 use crate::wire::to_dashboard::{Heartbeat, Register};
 
-/// A host.
-#[derive(Debug)]
+/// A host. Cheap to clone: all that is large is shared.
+#[derive(Debug, Clone)]
 pub(super) struct Entry {
     /// What it said of itself.
     pub register: Option<Arc<Register>>,
@@ -27,14 +27,14 @@ pub(super) struct Entry {
     /// Its status when it was last looked at.
     pub status: HostStatus,
     /// An operator's note.
-    pub comment: String,
+    pub comment: Arc<str>,
     /// Whether the store does not have all of it.
     pub unsaved: bool,
-    heartbeat: Option<Box<Heartbeat>>,
+    heartbeat: Option<Arc<Heartbeat>>,
     last_seen: Option<Millis>,
     n_beats: u64,
     /// What the hub knows; newer than what a heartbeat says.
-    activity: Option<HostActivity>,
+    activity: Option<Arc<HostActivity>>,
     /// The last run that the hub saw end: a heartbeat sent before that may still name it.
     ended: Option<RunId>,
 }
@@ -47,7 +47,7 @@ impl Default for Entry {
             peer: None,
             signs: Signs::default(),
             status: HostStatus::NeverSeen,
-            comment: String::new(),
+            comment: Arc::from(""),
             unsaved: false,
             heartbeat: None,
             last_seen: None,
@@ -69,9 +69,9 @@ impl Entry {
                 .as_ref()
                 .map_or(0, |register| register.protocol.unwrap_or(2)),
             register: row.register.map(Arc::new),
-            heartbeat: row.heartbeat.map(Box::new),
+            heartbeat: row.heartbeat.map(Arc::new),
             last_seen: row.last_seen_at,
-            comment: row.comment,
+            comment: row.comment.into(),
             ..Self::default()
         };
         entry.signs.known = known;
@@ -109,14 +109,14 @@ impl Entry {
         self.last_seen = Some(wall);
         self.n_beats += 1;
         self.unsaved = true;
-        self.heartbeat = Some(Box::new(heartbeat));
+        self.heartbeat = Some(Arc::new(heartbeat));
         self.look_at_phase();
     }
 
     /// Takes what the hub knows of a run here.
     pub fn set_activity(&mut self, run: RunId, activity: Option<HostActivity>) {
         if activity.is_some() {
-            self.activity = activity;
+            self.activity = activity.map(Arc::new);
         } else {
             self.activity.take_if(|own| own.run == run);
             self.ended = Some(run);
@@ -132,7 +132,7 @@ impl Entry {
     /// What it is doing: as the hub knows it, else as the last heartbeat says it.
     fn activity(&self) -> Option<HostActivity> {
         if let Some(activity) = &self.activity {
-            return Some(activity.clone());
+            return Some(HostActivity::clone(activity));
         }
         let activity = self.heartbeat.as_ref()?.activity.as_ref()?;
         if self.ended == Some(activity.run) {
@@ -190,7 +190,7 @@ impl Entry {
                     let beat = heartbeat.filter(|beat| beat.activity.is_none())?;
                     beat.pending_command.clone()
                 }),
-            comment: self.comment.clone(),
+            comment: self.comment.to_string(),
             activity,
             last_heartbeat_age_ms: self
                 .signs

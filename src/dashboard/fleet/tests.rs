@@ -174,3 +174,33 @@ async fn a_replaced_connection_changes_nothing_any_more() {
     assert!(fleet.host(&name()).is_none());
     assert_eq!(new.next_outgoing().unwrap().unwrap_err().code, 1000);
 }
+
+#[test]
+fn a_large_fleet_is_copied_in_a_moment() {
+    let fleet = Fleet::new(Vec::new(), 3, Live::default());
+    let offered = |n: usize| crate::wire::to_dashboard::OfferedCommand {
+        name: format!("command{n}").parse().unwrap(),
+        description: "does what its name says".into(),
+        changes_host: true,
+    };
+    let register = Register {
+        commands: (0..10).map(offered).collect(),
+        ..register()
+    };
+    for n in 0..3000 {
+        let host = format!("host{n}.example.org").parse().unwrap();
+        let peer = Arc::new(Peer::new(n, host, 3));
+        fleet.connect(&peer, &register);
+        fleet.beat(&peer, Heartbeat::default());
+    }
+    let copied = (0..10).map(|_| {
+        let began = std::time::Instant::now();
+        assert_eq!(fleet.entries().len(), 3000);
+        began.elapsed()
+    });
+    let best = copied.min().unwrap();
+    // The whole time under the lock; programs that people use are optimised.
+    let limit = if cfg!(debug_assertions) { 50 } else { 5 };
+    assert!(best < Duration::from_millis(limit), "{best:?}");
+    assert_eq!(fleet.hosts().hosts.len(), 3000);
+}

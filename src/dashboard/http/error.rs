@@ -43,6 +43,14 @@ pub enum HttpError {
         /// What to write instead.
         hint: String,
     },
+    /// The body is larger than it may be.
+    #[error("{message}")]
+    TooLarge {
+        /// What is too large.
+        message: String,
+        /// The limit, and what to do.
+        hint: String,
+    },
     /// Too many tries; wait that many seconds.
     #[error("too many failed logins from this address")]
     TooManyRequests {
@@ -79,6 +87,11 @@ impl HttpError {
                 hint.clone(),
             ),
             Self::Invalid { hint, .. } => (StatusCode::BAD_REQUEST, "invalid", hint.clone()),
+            Self::TooLarge { hint, .. } => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                hint.clone(),
+            ),
             Self::TooManyRequests { retry_after } => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "too_many_requests",

@@ -14,8 +14,8 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::Stream;
 
-/// A comment this often keeps proxies from closing a quiet stream.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A quiet stream says `ping` this often: proxies do not close it, and its reader knows that it lives.
+const PING: Duration = Duration::from_secs(10);
 
 /// The number in `Last-Event-ID`, with which a browser continues after a break.
 fn last_event_id(headers: &HeaderMap) -> Option<u64> {
@@ -37,7 +37,8 @@ fn event<T: serde::Serialize>(name: &str, id: Option<u64>, data: &T) -> Option<E
 }
 
 fn respond(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
-    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE).text("alive");
+    let ping = Event::default().event("ping").data("{}");
+    let keep_alive = KeepAlive::new().interval(PING).event(ping);
     let headers = [
         (header::CACHE_CONTROL, "no-store"),
         // nginx would hold events back otherwise.

@@ -5,6 +5,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
+use super::MAX_BODY;
 use super::error::HttpError;
 use crate::base::clock;
 use crate::dashboard::access::{Admin, OperatorRole, Viewer};
@@ -40,18 +41,24 @@ pub type JsonObject = Result<Json<serde_json::Map<String, serde_json::Value>>, J
 /// The body, or what is wrong with it in our own words.
 ///
 /// # Errors
-/// It is no JSON object, or not one of that kind.
+/// It is no JSON object, or not one of that kind, or larger than [`MAX_BODY`].
 pub fn body<T: serde::de::DeserializeOwned>(json: JsonObject) -> Result<T, HttpError> {
+    let invalid = |message: String| HttpError::Invalid {
+        message,
+        hint: "send a JSON object with `Content-Type: application/json`; see /api/openapi.json"
+            .into(),
+    };
+    let Json(object) = json.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            return HttpError::TooLarge {
+                message: format!("the body has more than {MAX_BODY} bytes"),
+                hint: "send less; see /api/openapi.json".into(),
+            };
+        }
+        invalid(rejection.body_text())
+    })?;
     // An object first: serde would also take an array as the fields in their order.
-    json.map_err(|rejection| rejection.body_text())
-        .and_then(|Json(object)| {
-            serde_json::from_value(object.into()).map_err(|error| error.to_string())
-        })
-        .map_err(|message| HttpError::Invalid {
-            message,
-            hint: "send a JSON object with `Content-Type: application/json`; see /api/openapi.json"
-                .into(),
-        })
+    serde_json::from_value(object.into()).map_err(|error| invalid(error.to_string()))
 }
 
 /// All hosts.
@@ -195,6 +202,14 @@ impl From<Refusal> for HttpError {
             Refusal::Idle(host) => conflict(
                 format!("{host} runs nothing that could be stopped"),
                 "`GET /api/runs` lists what ran",
+            ),
+            Refusal::Pushed(run) => conflict(
+                format!("run {run} is made of lines that somebody pushes; no agent runs it"),
+                "end it where its lines come from: `POST /api/hosts/{host}/logs` with `done`",
+            ),
+            Refusal::NotPushed(run) => conflict(
+                format!("run {run} is an agent's own; its lines come from the agent alone"),
+                "leave out `run` to open a run for your lines",
             ),
             Refusal::Over(run) => conflict(
                 format!("run {run} is over"),

@@ -31,14 +31,15 @@ async fn every_route_of_the_table_is_there() {
     for (method, path, _) in ROUTES {
         let path = path.replace("{host}", "web1").replace("{id}", &run);
         let response = house.open(&method.to_uppercase(), &path, &[], "{}").await;
-        let kind = response.headers().get("content-type").cloned();
+        let known = response.status() == StatusCode::NO_CONTENT
+            || response.headers().contains_key("content-type");
         assert_ne!(
             response.status(),
             StatusCode::METHOD_NOT_ALLOWED,
             "{method} {path}"
         );
         // A route that is missing answers 404 without our words.
-        assert!(kind.is_some(), "{method} {path}: {}", response.status());
+        assert!(known, "{method} {path}: {}", response.status());
     }
 }
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::Hub;
-use super::output::{Added, Written};
+use super::output::Added;
+use super::pushed::Pushed;
 use super::requests::Refusal;
-use super::sanitize::sanitized;
 use super::track::Track;
 use crate::base::clock::Millis;
 use crate::dashboard::agents::peer::{Batch, Peer};
@@ -18,9 +18,7 @@ use crate::dashboard::live::{Change, Live};
 use crate::dashboard::store::StoreError;
 use crate::dashboard::store::commit::{Commit, RunUpdate};
 use crate::dashboard::store::events::NewEvent;
-use crate::dashboard::store::output::chunk::Gap;
 use crate::dashboard::store::runs::RunRow;
-use crate::run::event::RunEvent;
 use crate::run::id::{HostName, RunId, Seq};
 use crate::run::phase::RunState;
 use crate::wire::to_agent::{Registered, RunAck, ToAgent};
@@ -59,6 +57,8 @@ pub(super) struct Draft {
     /// Whom to welcome, with the runs that it named.
     pub welcomes: Vec<(Arc<Peer>, Vec<RunId>)>,
     pub replies: Vec<Reply>,
+    /// Who pushed lines, and to which run.
+    pub pushes: Vec<(oneshot::Sender<Result<Pushed, Refusal>>, RunId)>,
     pub n_records: u64,
 }
 
@@ -160,6 +160,21 @@ impl Draft {
                 resume: named.iter().filter_map(resume).collect(),
             }));
         }
+        let pushed: Vec<_> = self
+            .pushes
+            .into_iter()
+            .map(|(to, run)| {
+                let changed = self.runs.get(&run).ok_or(Refusal::UnknownRun(run));
+                let lines = |changed: &Changed| changed.track.end.lines;
+                (
+                    to,
+                    changed.map(|changed| Pushed {
+                        run,
+                        lines: lines(changed),
+                    }),
+                )
+            })
+            .collect();
         for (id, changed) in self.runs {
             let Changed {
                 track,
@@ -169,7 +184,10 @@ impl Draft {
             } = changed;
             let state = track.row.view.state;
             live.publish(track.tip(), added.lines);
-            fleet.set_activity(&track.row.host, id, track.activity());
+            // What an agent does counts more than what somebody pushes.
+            let hidden = track.is_pushed() && fleet.peer(&track.row.host).is_some();
+            let activity = track.activity().filter(|_| !hidden);
+            fleet.set_activity(&track.row.host, id, activity);
             live.changed(Change::Run(id, (before != Some(state)).then_some(event)));
             if track.is_over() {
                 runs.remove(&id);
@@ -181,6 +199,9 @@ impl Draft {
             message.0.send(message.1);
             // Who asked may have gone; the run is started all the same.
             let _ = to.send(Ok(run));
+        }
+        for (to, answer) in pushed {
+            let _ = to.send(answer);
         }
     }
 
@@ -201,6 +222,9 @@ impl Draft {
         let why = error.to_string();
         for reply in self.replies {
             let _ = reply.to.send(Err(Refusal::Store(why.clone())));
+        }
+        for (to, _) in self.pushes {
+            let _ = to.send(Err(Refusal::Store(why.clone())));
         }
     }
 }
@@ -250,6 +274,10 @@ impl Hub {
             tracing::warn!(host = %peer.host, run = %batch.run, "records of another host's run are ignored");
             return;
         }
+        if changed.track.is_pushed() {
+            tracing::warn!(host = %peer.host, run = %batch.run, "records of a run whose lines are pushed are ignored");
+            return;
+        }
         let mut rewind = batch.damaged;
         let mut n_records = 0;
         for record in batch.records {
@@ -272,51 +300,5 @@ impl Hub {
             .entry((peer.id, batch.run))
             .or_insert_with(|| (Arc::clone(peer), false));
         ack.1 |= rewind;
-    }
-}
-
-impl Changed {
-    /// Takes one record's event.
-    fn apply(&mut self, event: RunEvent, raw: &[u8]) {
-        let Track { row, end, sizes } = &mut self.track;
-        if row.view.state.is_terminal() {
-            return;
-        }
-        let Some(event) = sanitized(event, &row.view) else {
-            tracing::warn!(run = %row.id, seq = %row.last_seq, "an impossible event is ignored");
-            return;
-        };
-        match &event {
-            RunEvent::Output {
-                at,
-                lines,
-                tail_skip,
-                ..
-            } => {
-                let written = Written {
-                    at: *at,
-                    marks: lines,
-                    tail_skip: *tail_skip,
-                    raw,
-                };
-                self.added.output(end, sizes, &written);
-            }
-            RunEvent::Gap {
-                at,
-                bytes,
-                lines,
-                reason,
-                ..
-            } => {
-                let gap = Gap {
-                    bytes: *bytes,
-                    lines: *lines,
-                    reason: reason.clone(),
-                };
-                self.added.gap(end, sizes, *at, &gap);
-            }
-            _ => {}
-        }
-        row.view.apply(&event, raw.len() as u64);
     }
 }

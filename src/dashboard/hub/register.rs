@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Hub;
 use super::draft::Draft;
@@ -14,8 +15,8 @@ use crate::wire::to_dashboard::{CommandRejected, KnownRun, Register};
 
 /// The most runs that one `register` may name; an agent that keeps more names the others on its next connection.
 pub const MAX_KNOWN_RUNS: usize = 1000;
-/// How long an agent may take to start a run, in milliseconds.
-const UNTAKEN: u64 = 60_000;
+/// How long an agent may take to start a run; after a restart of the dashboard, from then on.
+const UNTAKEN: Duration = Duration::from_secs(60);
 
 impl Hub {
     /// A host registered.
@@ -42,7 +43,11 @@ impl Hub {
             let lost: Vec<RunId> = self
                 .runs
                 .values()
-                .filter(|track| track.row.host == peer.host && !known.contains(&track.row.id))
+                .filter(|track| {
+                    track.row.host == peer.host
+                        && !known.contains(&track.row.id)
+                        && !track.is_pushed()
+                })
                 .map(|track| track.row.id)
                 .collect();
             for run in lost {
@@ -65,6 +70,10 @@ impl Hub {
         if let Some(changed) = self.changed(draft, known.run).await? {
             if changed.track.row.host != peer.host {
                 tracing::warn!(host = %peer.host, run = %known.run, "the host names another host's run");
+                return Ok(false);
+            }
+            if changed.track.is_pushed() {
+                tracing::warn!(host = %peer.host, run = %known.run, "the host names a run whose lines are pushed");
                 return Ok(false);
             }
             if changed.track.row.view.state == RunState::Queued {
@@ -144,7 +153,7 @@ impl Hub {
             .values()
             .filter(|track| {
                 track.row.view.state == RunState::Queued
-                    && draft.now.saturating_sub(track.row.created_at) > UNTAKEN
+                    && track.heard.elapsed() > UNTAKEN
                     && self.fleet.peer(&track.row.host).is_some()
             })
             .map(|track| track.row.id)
@@ -153,7 +162,7 @@ impl Hub {
             let reason = |_: &RunRow| {
                 format!(
                     "the host is connected, but did not take the run within {} seconds; look at the agent's log, then ask again",
-                    UNTAKEN / 1000
+                    UNTAKEN.as_secs()
                 )
             };
             self.conclude(draft, run, RunState::Lost, reason).await;

@@ -3,6 +3,7 @@
 use tokio::sync::oneshot;
 
 use super::draft::{Draft, Reply};
+use super::pushed::{Push, Pushed};
 use super::{Hub, HubHandle};
 use crate::dashboard::live::lock;
 use crate::dashboard::store::runs::RunRow;
@@ -52,6 +53,10 @@ pub enum Refusal {
     Idle(HostName),
     /// The run is over.
     Over(RunId),
+    /// The run's lines are pushed: there is no agent that could do something about it.
+    Pushed(RunId),
+    /// The run is an agent's own: nobody else may add lines to it.
+    NotPushed(RunId),
     /// The store failed.
     Store(String),
     /// The dashboard is stopping.
@@ -86,6 +91,13 @@ pub enum HubRequest {
         by: String,
         /// Once the host is told.
         reply: Answer,
+    },
+    /// Lines that are pushed.
+    Push {
+        /// Which, and where to.
+        push: Box<Push>,
+        /// Once they are stored.
+        reply: oneshot::Sender<Result<Pushed, Refusal>>,
     },
     /// Remove a host and all its runs.
     Remove {
@@ -140,7 +152,7 @@ impl HubHandle {
         self.ask(|reply| HubRequest::Remove { host, reply }).await
     }
 
-    async fn ask<T>(
+    pub(super) async fn ask<T>(
         &self,
         request: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> HubRequest,
     ) -> Result<T, Refusal> {
@@ -179,6 +191,12 @@ impl Hub {
                 let answer = self.stop(draft, run, force, by).await;
                 let _ = reply.send(answer.map(|()| run));
             }
+            HubRequest::Push { push, reply } => match self.push(draft, *push).await {
+                Ok(run) => draft.pushes.push((reply, run)),
+                Err(refusal) => {
+                    let _ = reply.send(Err(refusal));
+                }
+            },
             HubRequest::Remove { host, reply } => {
                 let _ = reply.send(self.remove(draft, &host).await);
             }
@@ -236,7 +254,8 @@ impl Hub {
             .filter(|track| !draft.runs.contains_key(&track.row.id));
         if let Some(busy) = drafted
             .chain(kept)
-            .find(|track| &track.row.host == host && !track.is_over())
+            // Pushed lines do not keep a host from working.
+            .find(|track| &track.row.host == host && !track.is_over() && !track.is_pushed())
         {
             return Err(Refusal::Busy {
                 host: host.clone(),
@@ -282,6 +301,9 @@ impl Hub {
         };
         if track.is_over() {
             return Err(Refusal::Over(run));
+        }
+        if track.is_pushed() {
+            return Err(Refusal::Pushed(run));
         }
         let host = &track.row.host;
         let peer = self

@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use axum::http::StatusCode;
 
-use crate::dashboard::testing::{Agent, House, Journal, register};
+use crate::dashboard::testing::{Agent, House, Journal, jump, register};
 use crate::run::id::RunId;
 use crate::run::phase::RunState;
 use crate::wire::to_agent::ToAgent;
@@ -242,4 +244,25 @@ async fn what_is_not_on_the_disk_is_not_acknowledged() {
         "test".into(),
     );
     assert!(refused.await.is_err());
+}
+
+#[tokio::test]
+async fn a_run_that_no_agent_takes_is_given_up_with_a_reason() {
+    let house = House::start().await;
+    let (mut agent, _) = Agent::join(&house, register("web1")).await;
+    let run = house.start_run(&mut agent, "web1").await;
+    let path = format!("/api/runs/{run}");
+    for n in 1..=2 {
+        jump(Duration::from_secs(28)).await;
+        // It is there, and says nothing of the run.
+        agent.beat(n).await;
+        assert_eq!(agent.next().await, ToAgent::HeartbeatAck { n });
+        assert_eq!(house.get(&path).await["state"], "queued");
+    }
+    jump(Duration::from_secs(10)).await;
+    let lost = house.wait(&path, |run| run["state"] == "lost").await;
+    let reason = lost["reason"].as_str().unwrap();
+    assert!(reason.contains("within 60 seconds"), "{reason}");
+    // The host is free for the next one.
+    house.start_run(&mut agent, "web1").await;
 }

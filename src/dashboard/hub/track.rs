@@ -1,5 +1,8 @@
 //! A run as the hub keeps it while it goes on.
 
+use tokio::time::Instant;
+
+use super::pushed;
 use crate::base::clock::rfc3339;
 use crate::dashboard::live::Tip;
 use crate::dashboard::store::output::{OutputEnd, Sizes};
@@ -19,6 +22,8 @@ pub(super) struct Track {
     pub end: OutputEnd,
     /// The small chunks at its end.
     pub sizes: Sizes,
+    /// When lines were last pushed to it, or this process first saw it: what its deadlines count from.
+    pub heard: Instant,
 }
 
 impl Track {
@@ -27,7 +32,13 @@ impl Track {
             row,
             end,
             sizes: Sizes::default(),
+            heard: Instant::now(),
         }
+    }
+
+    /// Whether its lines are pushed over HTTP, not shipped by an agent.
+    pub fn is_pushed(&self) -> bool {
+        self.row.requested_by.starts_with(pushed::BY)
     }
 
     /// The last committed record.

@@ -135,6 +135,51 @@ impl Store {
         row.as_ref().map(from_row).transpose()
     }
 
+    /// The oldest runs of `host` after `run`, oldest first.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn runs_after(
+        &self,
+        host: &HostName,
+        run: RunId,
+        limit: u32,
+    ) -> Result<Vec<RunRow>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM runs WHERE hostname = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
+        );
+        let rows = sqlx::query(&sql)
+            .bind(host.as_str())
+            .bind(run.to_string())
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(from_row).collect()
+    }
+
+    /// The oldest runs of `host` that did not end before `since`, by the host's clock; oldest first.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn runs_since(
+        &self,
+        host: &HostName,
+        since: Millis,
+        limit: u32,
+    ) -> Result<Vec<RunRow>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM runs WHERE hostname = ?1
+             AND (view ->> 'finished_at' IS NULL OR view ->> 'finished_at' >= ?2) ORDER BY id LIMIT ?3"
+        );
+        let rows = sqlx::query(&sql)
+            .bind(host.as_str())
+            .bind(int(since))
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(from_row).collect()
+    }
+
     /// The runs that are not over, oldest first.
     ///
     /// # Errors

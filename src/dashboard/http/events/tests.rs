@@ -1,5 +1,6 @@
 use axum::http::StatusCode;
 use futures_util::StreamExt;
+use serde_json::json;
 use tokio::time::timeout;
 
 use crate::dashboard::testing::{Agent, House, Journal, SOON, register};
@@ -215,4 +216,34 @@ async fn a_line_is_in_the_stream_soon_after_the_agent_sent_it() {
     );
     // The promise is 100 ms from printed to in the page, on a machine that has nothing else to do.
     assert!(micros[100] < 100_000, "p50 {} us", micros[100]);
+}
+
+#[tokio::test]
+async fn a_quiet_stream_says_ping() {
+    let house = House::start().await;
+    let body = r#"{"lines":["one"]}"#;
+    let note = r#"{"hostname":"web1"}"#;
+    house.ask("POST", "/api/hosts", note).await;
+    let (status, answer) = house.ask("POST", "/api/hosts/web1/logs", body).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    let run: serde_json::Value = serde_json::from_str(&answer).unwrap();
+    let run = format!("/api/runs/{}/events", run["run"].as_str().unwrap());
+    for (path, last) in [("/api/events", "hosts"), (run.as_str(), "lines")] {
+        let mut events = Events::open(&house, path, None).await;
+        events.named(last).await;
+        tokio::time::pause();
+        let mut before = tokio::time::Instant::now();
+        for _ in 0..3 {
+            let (name, id, data) = events.next().await.unwrap();
+            assert_eq!(
+                (name.as_str(), id, data),
+                ("ping", None, json!({})),
+                "{path}"
+            );
+            let quiet = before.elapsed().as_secs_f64();
+            assert!((9.5..10.5).contains(&quiet), "{path}: {quiet}");
+            before = tokio::time::Instant::now();
+        }
+        tokio::time::resume();
+    }
 }
