@@ -39,7 +39,10 @@ impl Fleet {
             .output()
             .unwrap();
         assert!(output.status.success(), "{output:?}");
-        String::from_utf8(output.stdout).unwrap().trim().clone_into(&mut fleet.api.token);
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .trim()
+            .clone_into(&mut fleet.api.token);
         fleet
     }
 
