@@ -105,14 +105,13 @@ impl Supervisor {
 
     /// Reads and waits until the program has ended and its output too.
     fn follow(&mut self, pty: &mut Pty) -> Ended {
-        let mut buffer = vec![0; crate::run::event::MAX_OUTPUT_CHUNK];
         let mut status: Option<ExitStatus> = None;
         let mut drain_until: Option<Instant> = None;
         let mut open = true;
         self.take_stop(pty, false);
         loop {
             if open {
-                open = self.read(pty, &mut buffer);
+                open = self.read(pty);
             }
             self.output.tick();
             // A missed signal costs a second, not the end.
@@ -146,14 +145,14 @@ impl Supervisor {
     }
 
     /// Reads what there is, at most about a chunk. Returns false at the end of the output.
-    fn read(&mut self, pty: &mut Pty, buffer: &mut [u8]) -> bool {
+    fn read(&mut self, pty: &mut Pty) -> bool {
         // A terminal hands out a few KiB a read; what comes together is taken together.
-        let room = self.output.room().min(buffer.len());
-        let mut filled = 0;
+        let space = self.output.space();
+        let mut count = 0;
         let mut open = true;
-        while filled < room {
-            match pty.read(&mut buffer[filled..room]) {
-                Ok(ReadOutcome::Bytes(n)) => filled += n,
+        while count < space.len() {
+            match pty.read(&mut space[count..]) {
+                Ok(ReadOutcome::Bytes(n)) => count += n,
                 Ok(ReadOutcome::Nothing) => break,
                 Ok(ReadOutcome::End) => {
                     open = false;
@@ -166,8 +165,8 @@ impl Supervisor {
                 }
             }
         }
-        if filled > 0 {
-            self.output.take(&buffer[..filled]);
+        if count > 0 {
+            self.output.take(count);
         }
         open
     }

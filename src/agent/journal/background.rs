@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::{JournalWriter, RETRY_AFTER};
 use crate::run::event::RunEvent;
 
-/// The most records on their way to the disk, about 64 KiB each. When it is full the reader waits, and then so does the
-/// command: nothing is dropped.
-pub const MAX_QUEUED: usize = 8;
+/// The most records on their way to the disk, about 64 KiB each: a few milliseconds of a flood, for which a disk may be
+/// busy. When it is full the reader waits, and then so does the command: nothing is dropped.
+pub const MAX_QUEUED: usize = 24;
 
 /// The near end of a [`JournalWriter`] in another thread.
 #[derive(Debug)]
@@ -59,16 +59,15 @@ impl BackgroundWriter {
         })
     }
 
-    /// As [`JournalWriter::append`], a little later.
-    pub fn append(&mut self, event: RunEvent, raw: &[u8]) {
-        let mut buffer = Vec::new();
-        if !raw.is_empty() {
-            buffer = self.spare.try_recv().unwrap_or_default();
-            buffer.clear();
-            buffer.extend_from_slice(raw);
-        }
+    /// A buffer for [`append`](Self::append), with whatever was written from it before; a new one is empty.
+    pub fn spare(&mut self) -> Vec<u8> {
+        self.spare.try_recv().unwrap_or_default()
+    }
+
+    /// As [`JournalWriter::append`], a little later. `raw` is taken as it is: a flood is not copied once more.
+    pub fn append(&mut self, event: RunEvent, raw: Vec<u8>) {
         if let Some(records) = &self.records
-            && records.send((event, buffer)).is_err()
+            && records.send((event, raw)).is_err()
         {
             tracing::error!("the journal's thread is gone");
         }

@@ -19,8 +19,9 @@ pub(super) struct Output {
     pub(super) journal: BackgroundWriter,
     pub(super) tracker: Tracker,
     assembler: LineAssembler,
-    /// Bytes that are not in the journal yet, at most [`MAX_OUTPUT_CHUNK`].
+    /// [`MAX_OUTPUT_CHUNK`] bytes, of which the first `filled` are output that is not in the journal yet.
     chunk: Vec<u8>,
+    filled: usize,
     /// The lines that end in them, and when each end was read.
     marks: Vec<LineMark>,
     read_at: Vec<u64>,
@@ -41,7 +42,8 @@ impl Output {
             journal,
             tracker,
             assembler: LineAssembler::default(),
-            chunk: Vec::with_capacity(MAX_OUTPUT_CHUNK),
+            chunk: vec![0; MAX_OUTPUT_CHUNK],
+            filled: 0,
             marks: Vec::new(),
             read_at: Vec::new(),
             found: Vec::new(),
@@ -62,19 +64,19 @@ impl Output {
     /// Appends an event that is no output, after the output that came before it.
     pub(super) fn event(&mut self, event: RunEvent) {
         self.flush();
-        self.journal.append(event, &[]);
+        self.journal.append(event, Vec::new());
     }
 
-    /// How many bytes [`take`](Self::take) may be given now.
-    pub(super) fn room(&self) -> usize {
-        MAX_OUTPUT_CHUNK - self.chunk.len()
+    /// Where the next bytes of the terminal go; never empty.
+    pub(super) fn space(&mut self) -> &mut [u8] {
+        &mut self.chunk[self.filled..]
     }
 
-    /// Takes bytes that were just read.
-    pub(super) fn take(&mut self, bytes: &[u8]) {
+    /// Takes the first `count` bytes of [`space`](Self::space), which were just read.
+    pub(super) fn take(&mut self, count: usize) {
         let now = clock::now();
-        self.checksum = crc32c::crc32c_append(self.checksum, bytes);
-        self.chunk.extend_from_slice(bytes);
+        let from = self.filled;
+        self.filled += count;
         let Self {
             assembler,
             tracker,
@@ -82,8 +84,13 @@ impl Output {
             read_at,
             found,
             lines,
+            chunk,
+            checksum,
+            filled,
             ..
         } = self;
+        let bytes = &chunk[from..*filled];
+        *checksum = crc32c::crc32c_append(*checksum, bytes);
         assembler.push(bytes, &mut |piece| match piece {
             Found::Line { mark, visible } => {
                 *lines += 1;
@@ -97,7 +104,8 @@ impl Output {
             .found
             .iter()
             .any(|found| matches!(found, Tracked::Phase { .. }));
-        if phase || self.room() == 0 || self.due().is_some_and(|due| due <= Instant::now()) {
+        let full = self.filled == self.chunk.len();
+        if phase || full || self.due().is_some_and(|due| due <= Instant::now()) {
             self.flush();
         }
     }
@@ -105,7 +113,7 @@ impl Output {
     /// When [`tick`](Self::tick) has something to do.
     pub(super) fn due(&self) -> Option<Instant> {
         let now = Instant::now();
-        let output = (!self.chunk.is_empty() || !self.found.is_empty())
+        let output = (self.filled > 0 || !self.found.is_empty())
             .then(|| self.flushed.map_or(now, |flushed| flushed + COALESCE));
         let progress = self
             .tracker
@@ -118,7 +126,7 @@ impl Output {
     pub(super) fn tick(&mut self) {
         let now = Instant::now();
         let waited = self.flushed.is_none_or(|flushed| flushed + COALESCE <= now);
-        if waited && (!self.chunk.is_empty() || !self.found.is_empty()) {
+        if waited && (self.filled > 0 || !self.found.is_empty()) {
             self.flush();
         }
         let waited = self
@@ -155,12 +163,12 @@ impl Output {
 
     /// Output bytes and their checksum, in all.
     pub(super) fn totals(&self) -> (u64, u32) {
-        (self.offset + self.chunk.len() as u64, self.checksum)
+        (self.offset + self.filled as u64, self.checksum)
     }
 
     fn flush(&mut self) {
         let at = clock::now();
-        if !self.chunk.is_empty() || !self.marks.is_empty() {
+        if self.filled > 0 || !self.marks.is_empty() {
             for (mark, read_at) in self.marks.iter_mut().zip(&self.read_at) {
                 mark.ago = at.saturating_sub(*read_at) as u32;
             }
@@ -172,9 +180,12 @@ impl Output {
                 lines,
                 tail_skip: self.assembler.tail_skip(),
             };
-            self.journal.append(event, &self.chunk);
-            self.offset += self.chunk.len() as u64;
-            self.chunk.clear();
+            let mut chunk = std::mem::replace(&mut self.chunk, self.journal.spare());
+            chunk.truncate(self.filled);
+            self.journal.append(event, chunk);
+            self.chunk.resize(MAX_OUTPUT_CHUNK, 0);
+            self.offset += self.filled as u64;
+            self.filled = 0;
             self.read_at.clear();
             self.flushed = Some(Instant::now());
         }
@@ -192,7 +203,7 @@ impl Output {
                     text,
                 },
             };
-            self.journal.append(event, &[]);
+            self.journal.append(event, Vec::new());
         }
     }
 
@@ -200,7 +211,7 @@ impl Output {
         if let Some(progress) = self.tracker.take_progress() {
             let at = clock::now();
             self.journal
-                .append(RunEvent::Progress { at, progress }, &[]);
+                .append(RunEvent::Progress { at, progress }, Vec::new());
             self.progressed = Some(Instant::now());
         }
     }

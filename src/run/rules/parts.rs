@@ -1,9 +1,5 @@
 //! What stands in the lines that the rules find: numbers, names, sizes.
 
-use std::sync::LazyLock;
-
-use regex::Regex;
-
 use crate::run::ansi::{render, strip};
 
 /// The text of a line without colours.
@@ -57,11 +53,17 @@ pub(in crate::run) fn plan_size(text: &str) -> u64 {
 
 /// The download size in `… (0.5 MiB download, …)`, in bytes.
 pub(in crate::run) fn plan_bytes(text: &str) -> u64 {
-    static SIZE: LazyLock<Option<Regex>> =
-        LazyLock::new(|| Regex::new(r"\((\d+(?:\.\d+)?) (B|KiB|MiB|GiB|TiB) download").ok());
-    SIZE.as_ref()
-        .and_then(|size| size.captures(text))
-        .and_then(|found| Some(bytes(found[1].parse().ok()?, &found[2])))
+    text.split('(')
+        .skip(1)
+        .find_map(|inside| {
+            let (size, _) = inside.split_once(" download")?;
+            let (number, unit) = size.split_once(' ')?;
+            let number = number
+                .starts_with(|first: char| first.is_ascii_digit())
+                .then_some(number)?;
+            let known = matches!(unit, "B" | "KiB" | "MiB" | "GiB" | "TiB");
+            known.then_some(bytes(number.parse().ok()?, unit))
+        })
         .unwrap_or(0)
 }
 
@@ -97,6 +99,20 @@ mod tests {
             plan_bytes("these 5 paths will be fetched (2.5 KiB download, 6.1 KiB unpacked):"),
             2560
         );
+        assert_eq!(
+            plan_bytes("this path will be fetched (12 B download, 1 MiB unpacked):"),
+            12
+        );
+        for odd in [
+            "",
+            "(",
+            "(1 download",
+            "(inf KiB download",
+            "(1 PiB download",
+            "(1 MiB unpacked)",
+        ] {
+            assert_eq!(plan_bytes(odd), 0, "{odd}");
+        }
         assert_eq!(
             drv_name("building '/nix/store/abc-hello-2.12.drv'..."),
             "hello-2.12"
