@@ -22,6 +22,7 @@ fn host(n: usize) -> Outcome<HostRow> {
             name: command.parse()?,
             description: format!("Does what {command} does on this host"),
             changes_host: true,
+            takes_args: false,
         })
     };
     let generation = format!("{n:032x}-nixos-system-host{n}-25.11.20251101.abcdef0");

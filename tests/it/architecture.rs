@@ -228,3 +228,65 @@ fn the_page_has_no_inline_script_and_no_markup_from_texts() {
         }
     }
 }
+
+/// The fields of a struct in a source file, as they are written in a configuration.
+fn fields<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    let start = text.find(&format!("struct {name} {{")).expect(name);
+    let body = &text[start..start + text[start..].find("\n}").unwrap()];
+    body.lines()
+        .skip(1)
+        .map(str::trim)
+        .filter(|line| !line.starts_with(['/', '#']))
+        .filter_map(|line| line.trim_start_matches("pub ").split_once(": "))
+        .map(|(field, _)| field)
+        .collect()
+}
+
+#[test]
+fn every_key_is_in_the_reference() {
+    let reference = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    let agent = fs::read_to_string(root().join("src/agent/config_file.rs")).unwrap();
+    let dashboard = fs::read_to_string(root().join("src/dashboard/config.rs")).unwrap();
+    let tables = [
+        ("Rebuild", "[rebuild] "),
+        ("Repo", "[repo] "),
+        ("DeclaredCommand", "[commands.NAME] "),
+        ("MetricsPaths", "[metrics] "),
+        ("Reconnect", "[reconnect] "),
+        ("Tests", "[tests] "),
+        ("Stop", "[stop] "),
+    ];
+    let mut missing = Vec::new();
+    let mut look = |key: String| {
+        if !reference.contains(&format!("`{key}`")) {
+            missing.push(key);
+        }
+    };
+    for key in fields(&agent, "ConfigFile") {
+        let is_table = [
+            "rebuild",
+            "repo",
+            "commands",
+            "metrics",
+            "reconnect",
+            "tests",
+            "stop",
+        ]
+        .contains(&key);
+        if !is_table {
+            look(key.to_owned());
+        }
+    }
+    for (name, table) in tables {
+        for key in fields(&agent, name) {
+            look(format!("{table}{key}"));
+        }
+    }
+    for key in fields(&dashboard, "Written") {
+        look(key.to_owned());
+    }
+    assert!(
+        missing.is_empty(),
+        "docs/configuration.md lacks {missing:?}"
+    );
+}

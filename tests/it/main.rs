@@ -2,6 +2,7 @@
 //! A new test goes into the file of its topic; a test that changes the whole process gets a binary of its own.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     reason = "a test that cannot go on should stop loudly"
 )]

@@ -182,6 +182,7 @@ fn a_large_fleet_is_copied_in_a_moment() {
         name: format!("command{n}").parse().unwrap(),
         description: "does what its name says".into(),
         changes_host: true,
+        takes_args: false,
     };
     let register = Register {
         commands: (0..10).map(offered).collect(),
