@@ -1,17 +1,23 @@
-//! What a rebuild's lines mean: one table of texts, each with the program that prints it.
+//! What a rebuild's lines mean: one table of regular expressions, each with the program that prints it.
 //!
-//! A line is looked at only if its first shown byte begins one of the texts, so ordinary build output costs a table look-up.
+//! A line is looked at only if it begins with the literal text that one of them begins with, so ordinary build output
+//! costs a table look-up by its first shown byte. Expressions run in linear time whatever the line holds.
 
+use std::ops::Range;
 use std::sync::LazyLock;
+
+use regex_lite::Regex;
 
 use crate::run::ansi::after_escapes;
 use crate::run::kind::RebuildTool;
+use crate::run::rules::prefix::literal_prefix;
+use crate::run::rules::table::RULES;
 
 mod parts;
+mod prefix;
+mod table;
 
-pub(super) use parts::{
-    bytes, drv_name, exit_status, failed_unit, plain, plan_bytes, plan_size, units,
-};
+pub(super) use parts::{bytes, plain, store_name};
 
 /// What a line means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,218 +58,105 @@ pub(super) enum Meaning {
     Record,
 }
 
-struct Rule {
+/// A line that means something.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) meaning: Meaning,
+    /// The line without colours.
+    pub(super) text: String,
+    /// Where the named groups of the rule stand in the text.
+    parts: Vec<(&'static str, Range<usize>)>,
+}
+
+/// One pattern of the table, ready for use.
+struct Matcher {
+    /// What the pattern begins with.
+    prefix: String,
+    /// Has what follows the prefix; none where nothing does.
+    regex: Option<Regex>,
     meaning: Meaning,
-    /// Which tool prints it; none for Nix and for all tools.
     tool: Option<RebuildTool>,
-    /// The line, without escapes, begins with one of these.
-    prefixes: &'static [&'static str],
 }
 
-const fn rule(meaning: Meaning, prefixes: &'static [&'static str]) -> Rule {
-    Rule {
-        meaning,
-        tool: None,
-        prefixes,
+impl Matcher {
+    /// Where the named groups stand in the text, if it matches.
+    fn parts(&'static self, text: &str) -> Option<Vec<(&'static str, Range<usize>)>> {
+        let Some(regex) = &self.regex else {
+            return Some(Vec::new());
+        };
+        let groups = regex.captures(text)?;
+        let named = regex
+            .capture_names()
+            .zip(groups.iter())
+            .filter_map(|(name, group)| Some((name?, group?.range())));
+        Some(named.collect())
     }
 }
 
-const fn tool_rule(meaning: Meaning, tool: RebuildTool, prefixes: &'static [&'static str]) -> Rule {
-    Rule {
-        meaning,
-        tool: Some(tool),
-        prefixes,
-    }
-}
+/// For each first byte, the patterns that begin with it.
+type Buckets = [Vec<Matcher>; 128];
 
-use Meaning as M;
-use RebuildTool::{DarwinRebuild, HomeManager, NixosRebuild};
-
-const RULES: &[Rule] = &[
-    // nixos-rebuild-ng models.py and nixos-rebuild.sh (nixpkgs 24.11 to 26.05); darwin-rebuild.sh (nix-darwin 2026-06).
-    rule(M::Marker, &["building the system configuration..."]),
-    // Nix 2.18 to 2.36: src/libmain/shared.cc printMissing, src/libstore derivation and substitution goals.
-    rule(M::BuildPlan, &["this derivation will be built:", "these "]),
-    rule(M::FetchPlan, &["this path will be fetched ("]),
-    rule(M::BuildStart, &["building '/"]),
-    rule(M::CopyStart, &["copying path '"]),
-    // Nix src/libutil/logging.cc; `evaluation warning` since 2.23.
-    rule(M::Record, &["@nix {"]),
-    rule(M::Error, &["error:"]),
-    // switch-to-configuration-ng main.rs and switch-to-configuration.pl (nixpkgs 24.05 to 26.05).
-    tool_rule(
-        M::UnitsFailed,
-        NixosRebuild,
-        &[
-            "warning: the following units failed: ",
-            "warning: the following user units failed: ",
-        ],
-    ),
-    // nixos-rebuild.sh, up to 25.05.
-    tool_rule(
-        M::SwitchErrors,
-        NixosRebuild,
-        &["warning: error(s) occurred while switching to the new configuration"],
-    ),
-    rule(
-        M::Warning,
-        &["warning:", "evaluation warning:", "trace: warning:"],
-    ),
-    // Boot loaders: install-grub.pl, systemd-boot-builder.py (nixpkgs).
-    tool_rule(
-        M::Activating,
-        NixosRebuild,
-        &[
-            "Checking switch inhibitors",
-            "Not checking switch inhibitors",
-            "updating GRUB 2 menu...",
-            "installing the GRUB 2 boot loader",
-            "updating systemd-boot from ",
-            "installing systemd-boot",
-            "Skipping \"/",
-            "stopping swap device: ",
-            "stopping the following units: ",
-            "NOT restarting the following changed units: ",
-            "activating the configuration...",
-        ],
-    ),
-    tool_rule(
-        M::InitChanged,
-        NixosRebuild,
-        &[
-            "Warning: the new NixOS configuration has an",
-            "Warning: do not know how to make this configuration bootable",
-        ],
-    ),
-    tool_rule(
-        M::ScriptFailed,
-        NixosRebuild,
-        &[
-            "Activation script snippet '",
-            "Failed to run activate script",
-        ],
-    ),
-    tool_rule(
-        M::ActivationError,
-        NixosRebuild,
-        &[
-            "Failed to install bootloader",
-            "Pre-switch check '",
-            "Pre-switch checks failed",
-            "Could not acquire lock",
-            "This is not a NixOS installation!",
-        ],
-    ),
-    tool_rule(
-        M::Switching,
-        NixosRebuild,
-        &[
-            "restarting systemd...",
-            "reloading user units for ",
-            "restarting sysinit-reactivation.target",
-            "reloading the following units: ",
-            "restarting the following units: ",
-            "starting the following units: ",
-            "the following new units were started: ",
-        ],
-    ),
-    tool_rule(
-        M::UnitFailed,
-        NixosRebuild,
-        &[
-            "Failed to start ",
-            "Failed to restart ",
-            "Failed to reload ",
-            "Failed to stop ",
-        ],
-    ),
-    // nixos-rebuild-ng: Python's CalledProcessError, and its last line.
-    tool_rule(
-        M::CommandFailed,
-        NixosRebuild,
-        &["Command '", "subprocess.CalledProcessError: Command '"],
-    ),
-    tool_rule(M::Done, NixosRebuild, &["Done. The new configuration is /"]),
-    // nix-darwin modules/system/activation-scripts.nix and the modules it joins (2026-06).
-    tool_rule(
-        M::Activating,
-        DarwinRebuild,
-        &[
-            "setting up /run via /etc/synthetic.conf...",
-            "setting up groups...",
-            "setting up users...",
-            "setting up /Applications/Nix Apps...",
-            "setting up pam...",
-            "applying patches...",
-            "setting up /etc...",
-            "system defaults...",
-            "user defaults...",
-            "setting up launchd services...",
-            "setting up user launchd services...",
-            "reloading nix-daemon...",
-            "configuring networking...",
-            "Homebrew bundle...",
-        ],
-    ),
-    // home-manager modules/home-environment.nix (release 24.05 to 26.05).
-    tool_rule(
-        M::Activating,
-        HomeManager,
-        &[
-            "Starting Home Manager activation",
-            "Activating checkFilesChanged",
-            "Activating checkLinkTargets",
-        ],
-    ),
-];
-
-/// For each first byte, the texts that begin with it.
-type Buckets = [Vec<(&'static str, Meaning, Option<RebuildTool>)>; 128];
-
+/// A pattern that is none would be left out; a test compiles them all.
 static BUCKETS: LazyLock<Buckets> = LazyLock::new(|| {
     let mut buckets: Buckets = std::array::from_fn(|_| Vec::new());
     for rule in RULES {
-        for prefix in rule.prefixes {
-            let first = usize::from(prefix.as_bytes()[0]);
-            buckets[first].push((prefix, rule.meaning, rule.tool));
+        for pattern in rule.patterns {
+            let (prefix, whole) = literal_prefix(pattern);
+            let regex = if whole {
+                None
+            } else {
+                let Ok(regex) = Regex::new(pattern) else {
+                    continue;
+                };
+                Some(regex)
+            };
+            let first = prefix.bytes().next().map(usize::from);
+            if let Some(bucket) = first.and_then(|first| buckets.get_mut(first)) {
+                bucket.push(Matcher {
+                    prefix,
+                    regex,
+                    meaning: rule.meaning,
+                    tool: rule.tool,
+                });
+            }
         }
     }
     buckets
 });
 
-/// What the shown bytes of a line mean to `tool` (none: any of them), with the line's text. None for ordinary output.
-pub(super) fn meaning(visible: &[u8], tool: Option<RebuildTool>) -> Option<(Meaning, String)> {
+/// What the shown bytes of a line say, if `tool` (none: any of them) prints such a line. None for ordinary output.
+pub(super) fn said(visible: &[u8], tool: Option<RebuildTool>) -> Option<Said> {
     let bytes = after_escapes(visible);
     let first = usize::from(*bytes.first()?);
-    let (_, found, _) = BUCKETS.get(first)?.iter().find(|(prefix, _, of)| {
-        bytes.starts_with(prefix.as_bytes()) && (of.is_none() || tool.is_none() || *of == tool)
-    })?;
+    let mut candidates = BUCKETS
+        .get(first)?
+        .iter()
+        .filter(|matcher| {
+            bytes.starts_with(matcher.prefix.as_bytes())
+                && (matcher.tool.is_none() || tool.is_none() || matcher.tool == tool)
+        })
+        .peekable();
+    candidates.peek()?;
     let text = plain(visible);
-    let found = match found {
-        M::BuildPlan if text.starts_with("these ") => {
-            if text.ends_with(" derivations will be built:") {
-                M::BuildPlan
-            } else if text.contains(" paths will be fetched (") {
-                M::FetchPlan
-            } else {
-                return None;
-            }
-        }
-        M::UnitFailed if failed_unit(&text).is_none() => return None,
-        M::CommandFailed if exit_status(&text).is_none() => return None,
-        found => *found,
-    };
-    Some((found, text))
+    let (meaning, parts) =
+        candidates.find_map(|matcher| Some((matcher.meaning, matcher.parts(&text)?)))?;
+    Some(Said {
+        meaning,
+        text,
+        parts,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Meaning as M;
+    use RebuildTool::{DarwinRebuild, NixosRebuild};
 
     #[track_caller]
     fn check(line: &str, expected: Option<Meaning>) {
         assert_eq!(
-            meaning(line.as_bytes(), None).map(|(found, _)| found),
+            said(line.as_bytes(), None).map(|said| said.meaning),
             expected,
             "{line}"
         );
@@ -283,6 +176,11 @@ mod tests {
             Some(M::FetchPlan),
         );
         check("these are words", None);
+        check("these 5 derivations will be built: x", None);
+        check("building '/nix/store/abc-x.drv'...", Some(M::BuildStart));
+        check("building '/tmp/x'...", None);
+        check("updating GRUB 2 menuXXX", None);
+        check("warning: the following units", Some(M::Warning));
         check("Failed to start nginx.service", Some(M::UnitFailed));
         check("Failed to start Nginx Web Server.", None);
         check(
@@ -299,7 +197,25 @@ mod tests {
 
     #[test]
     fn a_tool_prints_only_its_own_lines() {
-        let of = |tool| meaning(b"setting up users...", tool).is_some();
+        let of = |tool| said(b"setting up users...", tool).is_some();
         assert!(of(None) && of(Some(DarwinRebuild)) && !of(Some(NixosRebuild)));
+    }
+
+    #[test]
+    fn every_pattern_is_in_use() {
+        let patterns = || RULES.iter().flat_map(|rule| rule.patterns);
+        for pattern in patterns() {
+            let regex = Regex::new(pattern).expect(pattern);
+            let (prefix, whole) = literal_prefix(pattern);
+            assert!(!prefix.is_empty(), "{pattern}");
+            if whole {
+                // Where the prefix stands for the expression, both find the same.
+                assert!(regex.is_match(&prefix), "{pattern}");
+                assert!(!regex.is_match(&prefix[..prefix.len() - 1]), "{pattern}");
+                assert!(!regex.is_match(&format!(" {prefix}")), "{pattern}");
+            }
+        }
+        let compiled = BUCKETS.iter().map(Vec::len).sum::<usize>();
+        assert_eq!(compiled, patterns().count());
     }
 }

@@ -161,8 +161,8 @@ impl Tracker {
             }
             self.end_block(out);
         }
-        if let Some((meaning, text)) = rules::meaning(visible, self.tool) {
-            self.mean(meaning, text, number, out);
+        if let Some(said) = rules::said(visible, self.tool) {
+            self.mean(said, number, out);
         } else if self.rebuild
             && let Some(bar) = bar::parse(visible)
         {

@@ -1,70 +1,80 @@
 //! What stands in the lines that the rules find: numbers, names, sizes.
 
+use std::sync::LazyLock;
+
+use regex_lite::Regex;
+
 use crate::run::ansi::{render, strip};
+use crate::run::rules::Said;
+use crate::run::rules::table::STORE_PATH;
+
+impl Said {
+    /// What the group of this name matched.
+    fn part(&self, name: &str) -> Option<&str> {
+        let (_, range) = self.parts.iter().find(|(of, _)| *of == name)?;
+        self.text.get(range.clone())
+    }
+
+    /// The number in `these 12 …`; 1 for `this …`.
+    pub(in crate::run) fn plan_size(&self) -> u64 {
+        self.part("count")
+            .and_then(|count| count.parse().ok())
+            .unwrap_or(1)
+    }
+
+    /// The download size in `… (0.5 MiB download, …)`, in bytes; 0 if none is said.
+    pub(in crate::run) fn plan_bytes(&self) -> u64 {
+        self.part("size")
+            .and_then(|size| size.parse().ok())
+            .zip(self.part("unit"))
+            .map_or(0, |(size, unit)| bytes(size, unit))
+    }
+
+    /// The name of the store path in the line: `hello-2.12` of `'/nix/store/…-hello-2.12.drv'`.
+    pub(in crate::run) fn name(&self) -> Option<&str> {
+        self.part("name")
+    }
+
+    /// `Failed to start nginx.service` → the unit.
+    pub(in crate::run) fn unit(&self) -> Option<&str> {
+        self.part("unit")
+    }
+
+    /// The units of `…: a.service, b.service`.
+    pub(in crate::run) fn units(&self) -> impl Iterator<Item = &str> {
+        self.part("units")
+            .unwrap_or_default()
+            .split(", ")
+            .map(str::trim)
+            .filter(|unit| !unit.is_empty())
+    }
+
+    /// `… returned non-zero exit status 4.` → 4
+    pub(in crate::run) fn exit_status(&self) -> Option<i32> {
+        self.part("status")?.parse().ok()
+    }
+
+    /// The path that the line is about.
+    pub(in crate::run) fn path(&self) -> Option<&str> {
+        self.part("path")
+    }
+}
+
+/// A pattern that is none would find no name; a test finds one.
+static STORE_NAME: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(STORE_PATH).ok());
+
+/// The name of the first quoted store path in a sentence, or the sentence.
+pub(in crate::run) fn store_name(text: &str) -> &str {
+    STORE_NAME
+        .as_ref()
+        .and_then(|regex| regex.captures(text)?.name("name"))
+        .map_or(text, |name| name.as_str())
+}
 
 /// The text of a line without colours.
 pub(in crate::run) fn plain(visible: &[u8]) -> String {
     let text = render(visible);
     strip(&text).into_owned()
-}
-
-/// `Failed to start nginx.service` → the unit. Journal lines name a description there, which has no suffix of a unit.
-pub(in crate::run) fn failed_unit(text: &str) -> Option<&str> {
-    let mut words = text.strip_prefix("Failed to ")?.split(' ');
-    let (_, unit) = (words.next()?, words.next()?);
-    let suffix = unit.rsplit_once('.')?.1;
-    let known = matches!(
-        suffix,
-        "service"
-            | "socket"
-            | "timer"
-            | "mount"
-            | "automount"
-            | "target"
-            | "path"
-            | "swap"
-            | "slice"
-            | "device"
-    );
-    (words.next().is_none() && known).then_some(unit)
-}
-
-/// The units after the last colon: `…: a.service, b.service`.
-pub(in crate::run) fn units(text: &str) -> impl Iterator<Item = &str> {
-    let list = text.rsplit_once(": ").map_or("", |(_, list)| list);
-    list.split(", ")
-        .map(str::trim)
-        .filter(|unit| !unit.is_empty())
-}
-
-/// `… returned non-zero exit status 4.` → 4
-pub(in crate::run) fn exit_status(text: &str) -> Option<i32> {
-    let status = text.rsplit_once(" returned non-zero exit status ")?.1;
-    status.trim_end_matches('.').parse().ok()
-}
-
-/// The number in `these 12 …`; 1 for `this …`.
-pub(in crate::run) fn plan_size(text: &str) -> u64 {
-    text.split(' ')
-        .nth(1)
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(1)
-}
-
-/// The download size in `… (0.5 MiB download, …)`, in bytes.
-pub(in crate::run) fn plan_bytes(text: &str) -> u64 {
-    text.split('(')
-        .skip(1)
-        .find_map(|inside| {
-            let (size, _) = inside.split_once(" download")?;
-            let (number, unit) = size.split_once(' ')?;
-            let number = number
-                .starts_with(|first: char| first.is_ascii_digit())
-                .then_some(number)?;
-            let known = matches!(unit, "B" | "KiB" | "MiB" | "GiB" | "TiB");
-            known.then_some(bytes(number.parse().ok()?, unit))
-        })
-        .unwrap_or(0)
 }
 
 /// A size in bytes.
@@ -79,50 +89,108 @@ pub(in crate::run) fn bytes(number: f64, unit: &str) -> u64 {
     (number.max(0.0) * 1024_f64.powi(power)).round() as u64
 }
 
-/// `/nix/store/…-hello-2.12.drv'...` or its quotes around → `hello-2.12`.
-pub(in crate::run) fn drv_name(path: &str) -> &str {
-    let path = path.trim_end_matches(['.', '\'']);
-    let file = path.rsplit_once('/').map_or(path, |(_, file)| file);
-    let name = file.split_once('-').map_or(file, |(_, name)| name);
-    name.strip_suffix(".drv").unwrap_or(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::rules::said;
+
+    #[track_caller]
+    fn of<T>(line: &str, part: impl Fn(&Said) -> T) -> T {
+        part(&said(line.as_bytes(), None).expect(line))
+    }
 
     #[test]
-    fn parts() {
-        assert_eq!(plan_size("these 12 derivations will be built:"), 12);
-        assert_eq!(plan_size("this derivation will be built:"), 1);
+    fn plans() {
+        let size = |line: &str| of(line, Said::plan_size);
+        assert_eq!(size("these 12 derivations will be built:"), 12);
+        assert_eq!(size("this derivation will be built:"), 1);
         assert_eq!(
-            plan_bytes("these 5 paths will be fetched (2.5 KiB download, 6.1 KiB unpacked):"),
-            2560
+            size("these 999999999999999999 derivations will be built:"),
+            999_999_999_999_999_999
+        );
+        let plan = |line: &str| of(line, |said| (said.plan_size(), said.plan_bytes()));
+        assert_eq!(
+            plan("these 5 paths will be fetched (2.5 KiB download, 6.1 KiB unpacked):"),
+            (5, 2560)
         );
         assert_eq!(
-            plan_bytes("this path will be fetched (12 B download, 1 MiB unpacked):"),
-            12
+            plan("this path will be fetched (12 B download, 1 MiB unpacked):"),
+            (1, 12)
         );
         for odd in [
             "",
-            "(",
-            "(1 download",
-            "(inf KiB download",
-            "(1 PiB download",
-            "(1 MiB unpacked)",
+            "1 download",
+            "inf KiB download",
+            "-1 KiB download",
+            "1 PiB download",
+            "1 MiB unpacked)",
         ] {
-            assert_eq!(plan_bytes(odd), 0, "{odd}");
+            assert_eq!(
+                plan(&format!("these 7 paths will be fetched ({odd}")),
+                (7, 0),
+                "{odd}"
+            );
         }
+    }
+
+    #[test]
+    fn names() {
+        let name = |line: &str| of(line, |said| said.name().map(str::to_owned));
+        let hello = Some("hello-2.12".to_owned());
+        assert_eq!(name("building '/nix/store/abc-hello-2.12.drv'..."), hello);
         assert_eq!(
-            drv_name("building '/nix/store/abc-hello-2.12.drv'..."),
+            name("building '/my-nix/store/abc-hello-2.12.drv' on 'ssh://the-host/x'..."),
+            hello
+        );
+        assert_eq!(
+            name("copying path '/nix/store/abc-hello-2.12' from 'https://cache.nixos.org'..."),
+            hello
+        );
+        assert_eq!(
+            store_name("checking outputs of '/nix/store/abc-hello-2.12.drv'"),
             "hello-2.12"
         );
+        assert_eq!(store_name("something else"), "something else");
+    }
+
+    #[test]
+    fn units_and_statuses() {
+        let unit = |line: &str| of(line, |said| said.unit().map(str::to_owned));
+        for verb in ["start", "restart", "reload", "stop"] {
+            assert_eq!(
+                unit(&format!("Failed to {verb} a@b.timer")),
+                Some("a@b.timer".to_owned())
+            );
+        }
+        let units = |line: &str| {
+            of(line, |said| {
+                said.units().map(str::to_owned).collect::<Vec<_>>()
+            })
+        };
+        for of in ["units", "user units"] {
+            assert_eq!(
+                units(&format!(
+                    "warning: the following {of} failed: a.service, b.timer"
+                )),
+                ["a.service", "b.timer"]
+            );
+        }
+        let status = |line: &str| of(line, Said::exit_status);
         assert_eq!(
-            exit_status("Command '/x y' returned non-zero exit status 100."),
+            status("Command '/x y' returned non-zero exit status 100."),
             Some(100)
         );
-        let all: Vec<_> =
-            units("warning: the following units failed: a.service, b.timer").collect();
-        assert_eq!(all, ["a.service", "b.timer"]);
+        assert_eq!(
+            status(
+                "subprocess.CalledProcessError: Command '['x']' returned non-zero exit status 4."
+            ),
+            Some(4)
+        );
+        assert_eq!(
+            of("Done. The new configuration is /nix/store/abc-x", |said| {
+                said.path().map(str::to_owned)
+            }),
+            Some("/nix/store/abc-x".to_owned())
+        );
     }
 }

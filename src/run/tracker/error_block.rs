@@ -43,7 +43,7 @@ impl ErrorBlock {
         }
         if !indented {
             // Quoted source may stand at the margin as long as the cause is still to come.
-            return !self.has_text() && crate::run::rules::meaning(visible, None).is_none();
+            return !self.has_text() && crate::run::rules::said(visible, None).is_none();
         }
         let text = plain(visible);
         let text = text.trim();
