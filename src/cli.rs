@@ -1,7 +1,7 @@
 //! The operator's command line: a client of the dashboard's HTTP API and nothing else.
 
 mod args;
-mod client;
+pub mod client;
 mod exit;
 mod follow;
 mod hosts;
@@ -9,7 +9,7 @@ mod logs;
 mod output;
 mod progress;
 mod runs;
-mod sse;
+pub mod sse;
 mod text;
 
 use std::process::ExitCode;

@@ -6,7 +6,6 @@ mod headless;
 mod heartbeats;
 mod host;
 mod programs;
-mod reader;
 mod rebuild;
 mod replay;
 mod report;
@@ -24,9 +23,10 @@ use self::configuration::Configuration;
 use self::data_dir::DataDir;
 use self::host::{DemoHost, HOST};
 use self::programs::Program;
-use self::reader::Reader;
 use self::rebuild::Rebuild;
 use crate::agent::{self, launch::SelfCommand};
+use crate::base::secret::Secret;
+use crate::cli::client::Client;
 use crate::dashboard;
 
 /// What the dashboard prints before its address.
@@ -136,10 +136,10 @@ fn run(args: DemoArgs) -> anyhow::Result<()> {
         &configuration.agent(),
         &dir.join("agent.log"),
     )?;
-    let reader = Reader::new(base, &configuration.api_token()?);
-    headless::wait_online(&reader)?;
+    let client = Client::connect(base, Secret::new(configuration.api_token()?));
+    headless::wait_online(&client)?;
     if args.headless {
-        let report = headless::rebuild(&reader, rebuild.name())?;
+        let report = headless::rebuild(&client, rebuild.name())?;
         println!("{}", serde_json::to_string_pretty(&report)?);
         return Ok(());
     }

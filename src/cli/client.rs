@@ -94,6 +94,16 @@ impl Client {
             );
             tls = tls.root_certs(RootCerts::new_with_certs(&certificates));
         }
+        Ok(Self::with(base, token, tls.build()))
+    }
+
+    /// For a dashboard whose address and token are at hand.
+    pub fn connect(base: &str, token: Secret) -> Self {
+        let base = base.trim_end_matches('/').to_owned();
+        Self::with(base, Some(token), TlsConfig::builder().build())
+    }
+
+    fn with(base: String, token: Option<Secret>, tls: TlsConfig) -> Self {
         let agent = Agent::config_builder()
             .timeout_resolve(Some(CONNECT))
             .timeout_connect(Some(CONNECT))
@@ -104,10 +114,10 @@ impl Client {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .user_agent(concat!("nixfleet/", env!("CARGO_PKG_VERSION")))
-            .tls_config(tls.build())
+            .tls_config(tls)
             .build()
             .new_agent();
-        Ok(Self { agent, base, token })
+        Self { agent, base, token }
     }
 
     /// Where the dashboard is.
@@ -135,6 +145,12 @@ impl Client {
             .send(&body[..])
             .map_err(|error| self.unreachable(&error))?;
         self.json(self.checked(answer)?)
+    }
+
+    /// The bytes of an answer, as they come.
+    pub fn download(&self, path: &str) -> Result<impl Read + Send + use<>, ClientError> {
+        let request = self.agent.get(format!("{}{path}", self.base));
+        Ok(self.ask(request)?.into_body().into_reader())
     }
 
     /// Opens a stream of server-sent events after the event `after`.

@@ -118,7 +118,7 @@ pub fn watch(client: &Client, out: &Output, id: &RunId, how: &Watch) -> anyhow::
         phase: None,
         errors: VecDeque::new(),
     };
-    while watching.take(&events.next()?)? {}
+    while watching.take(&events.next_event()?)? {}
     drop(watching.line);
     let run: Run = client.get(&format!("/api/runs/{id}"))?;
     if out.is_json() {

@@ -25,6 +25,9 @@ pub struct Event {
 pub struct Parser {
     event: Event,
     has_data: bool,
+    /// The id of the event that is being read. It counts only once the event is complete: going on after an event that
+    /// never arrived would lose it.
+    pending_id: Option<String>,
     last_id: Option<String>,
 }
 
@@ -33,6 +36,9 @@ impl Parser {
     pub fn push(&mut self, line: &str) -> Option<Event> {
         if line.is_empty() {
             let event = std::mem::take(&mut self.event);
+            if let Some(id) = self.pending_id.take() {
+                self.last_id = Some(id);
+            }
             return std::mem::take(&mut self.has_data).then_some(event);
         }
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
@@ -46,7 +52,7 @@ impl Parser {
                 self.event.data.push_str(value);
                 self.has_data = true;
             }
-            "id" if !value.contains('\0') => self.last_id = Some(value.to_owned()),
+            "id" if !value.contains('\0') => self.pending_id = Some(value.to_owned()),
             // Comments, which keep the connection alive, and fields of later servers.
             _ => {}
         }
@@ -62,6 +68,7 @@ impl Parser {
     pub fn restart(&mut self) {
         self.event = Event::default();
         self.has_data = false;
+        self.pending_id = None;
     }
 }
 
@@ -110,7 +117,7 @@ impl<'a> Events<'a> {
     ///
     /// # Errors
     /// The dashboard says no, or it was away for five minutes.
-    pub fn next(&mut self) -> Result<Event, ClientError> {
+    pub fn next_event(&mut self) -> Result<Event, ClientError> {
         loop {
             if let Some(reader) = &mut self.reader {
                 match read_line(reader) {
@@ -194,7 +201,7 @@ mod tests {
         check(
             "id: 3\ndata: x\n\nid: 9\ndata: never finished\n",
             &[("", "x")],
-            Some("9"),
+            Some("3"),
         );
         check("", &[], None);
     }

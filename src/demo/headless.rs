@@ -1,6 +1,5 @@
 //! `demo --headless`: one rebuild through all three programs, measured from outside.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -9,9 +8,10 @@ use serde_json::json;
 
 use super::heartbeats::Heartbeats;
 use super::host::HOST;
-use super::reader::Reader;
 use super::report::{Arrivals, Latency, Report};
 use crate::base::clock;
+use crate::cli::client::Client;
+use crate::cli::sse::Events;
 use crate::wire::api::{CommandQueued, Host, HostStatus, LogLines, Run};
 
 /// How long the agent may take to be online.
@@ -23,10 +23,10 @@ const LOOK: Duration = Duration::from_millis(50);
 ///
 /// # Errors
 /// It is not within 30 s.
-pub fn wait_online(reader: &Reader) -> anyhow::Result<()> {
+pub fn wait_online(client: &Client) -> anyhow::Result<()> {
     let deadline = Instant::now() + ONLINE;
     while Instant::now() < deadline {
-        let host = reader.get::<Host>(&format!("/api/hosts/{HOST}"));
+        let host = client.get::<Host>(&format!("/api/hosts/{HOST}"));
         if host.is_ok_and(|host| host.status == HostStatus::Online) {
             return Ok(());
         }
@@ -41,23 +41,24 @@ pub fn wait_online(reader: &Reader) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// The dashboard does not answer as it should.
-pub fn rebuild(reader: &Reader, rebuild: String) -> anyhow::Result<Report> {
-    let queued: CommandQueued = reader.post(
+pub fn rebuild(client: &Client, rebuild: String) -> anyhow::Result<Report> {
+    let queued: CommandQueued = client.post(
         &format!("/api/hosts/{HOST}/command"),
         &json!({ "command": "switch" }),
     )?;
     let id = queued.command_id;
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let beats = scope.spawn(|| watch_heartbeats(reader, &done));
-        let watched = watch_lines(reader, &format!("/api/runs/{id}/events"));
+        let beats = scope.spawn(|| watch_heartbeats(client, &done));
+        let watched = watch_lines(client, &format!("/api/runs/{id}/events"));
         done.store(true, Ordering::Relaxed);
         let heartbeats = beats
             .join()
             .map_err(|_| anyhow::anyhow!("watching the heartbeats failed"))??;
         let (arrivals, latencies) = watched?;
-        let run: Run = reader.get(&format!("/api/runs/{id}"))?;
-        let stored = reader.count_bytes(&format!("/api/runs/{id}/log.txt"))?;
+        let run: Run = client.get(&format!("/api/runs/{id}"))?;
+        let mut log = client.download(&format!("/api/runs/{id}/log.txt"))?;
+        let stored = std::io::copy(&mut log, &mut std::io::sink())?;
         Ok(Report {
             run: id,
             state: run.state,
@@ -74,10 +75,10 @@ pub fn rebuild(reader: &Reader, rebuild: String) -> anyhow::Result<Report> {
     })
 }
 
-fn watch_heartbeats(reader: &Reader, done: &AtomicBool) -> anyhow::Result<Heartbeats> {
+fn watch_heartbeats(client: &Client, done: &AtomicBool) -> anyhow::Result<Heartbeats> {
     let mut heartbeats = Heartbeats::default();
     while !done.load(Ordering::Relaxed) {
-        let host: Host = reader.get(&format!("/api/hosts/{HOST}"))?;
+        let host: Host = client.get(&format!("/api/hosts/{HOST}"))?;
         let age = host
             .last_heartbeat_age_ms
             .context("an online host without a heartbeat")?;
@@ -87,26 +88,25 @@ fn watch_heartbeats(reader: &Reader, done: &AtomicBool) -> anyhow::Result<Heartb
     Ok(heartbeats)
 }
 
-/// Reads the run's stream to its end: the numbers of its lines, and how long each took from the terminal to here.
-fn watch_lines(reader: &Reader, path: &str) -> anyhow::Result<(Arrivals, Vec<u64>)> {
+/// Reads the run's stream to its end: the numbers of its lines, and how long each took from the terminal to here. The
+/// host's clock and this one are the same machine's.
+fn watch_lines(client: &Client, path: &str) -> anyhow::Result<(Arrivals, Vec<u64>)> {
     let mut arrivals = Arrivals::default();
     let mut latencies = Vec::new();
-    // The host's clock and this one are the same machine's.
-    let mut memory: HashMap<String, Option<u64>> = HashMap::new();
-    reader.events(path, |name, data| {
-        if name == "lines" {
-            let now = clock::now();
-            let lines: LogLines = serde_json::from_str(data).context("a `lines` event")?;
-            memory.clear();
-            for line in lines.lines {
-                arrivals.add(line.n);
-                let at = memory
-                    .entry(line.at)
-                    .or_insert_with_key(|at| clock::parse_rfc3339(at));
-                latencies.extend(at.map(|at| now.saturating_sub(at)));
-            }
+    let mut events = Events::open(client, path.to_owned())?;
+    loop {
+        let event = events.next_event()?;
+        match event.event.as_str() {
+            "end" => return Ok((arrivals, latencies)),
+            "lines" => {}
+            _ => continue,
         }
-        Ok(name != "end")
-    })?;
-    Ok((arrivals, latencies))
+        let now = clock::now();
+        let lines: LogLines = serde_json::from_str(&event.data).context("a `lines` event")?;
+        for line in lines.lines {
+            arrivals.add(line.n);
+            let at = clock::parse_rfc3339(&line.at).context("a line without its time")?;
+            latencies.push(now.saturating_sub(at));
+        }
+    }
 }
