@@ -186,7 +186,7 @@ fn during_a_flood_that_arrives_byte_for_byte() {
     let dashboard = fleet.dashboard.as_ref().unwrap();
     let (agent_peak, dashboard_peak) = (mib(agent.memory("VmHWM")), mib(dashboard.memory("VmHWM")));
     println!(
-        "summary: {} MB in {:.1} s; peak memory: agent {agent_peak} MiB, dashboard {dashboard_peak} MiB",
+        "\nsummary: {} MB in {:.1} s; peak memory: agent {agent_peak} MiB, dashboard {dashboard_peak} MiB",
         total / 1_000_000,
         took.as_secs_f64()
     );

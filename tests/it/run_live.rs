@@ -194,3 +194,36 @@ esac
         );
     }
 }
+
+#[test]
+fn the_command_line_follows_a_real_agent() {
+    let fleet = Fleet::start();
+    let _agent = fleet.agent("web1", &rebuild_config(&fleet, REBUILD));
+    let token = fleet.path("api-token");
+    std::fs::write(&token, &fleet.api.token).unwrap();
+    let nixfleet = |args: &[&str]| {
+        let output = std::process::Command::new(crate::support::process::program("nixfleet"))
+            .args(["--url", &fleet.api.base, "--token-file"])
+            .arg(&token)
+            .args(args)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let followed = nixfleet(&["switch", "web1"]);
+    assert!(
+        followed.contains("activating the configuration...\n"),
+        "{followed}"
+    );
+    // No terminal: not even colours.
+    assert!(!followed.contains('\u{1b}'), "{followed:?}");
+    assert_eq!(
+        nixfleet(&["logs", "web1"]),
+        followed,
+        "what was followed is what stays"
+    );
+    let runs: Value = serde_json::from_str(&nixfleet(&["runs", "web1", "--json"])).unwrap();
+    assert_eq!(runs["runs"][0]["state"], "succeeded", "{runs}");
+    assert!(nixfleet(&["hosts"]).contains("web1"));
+}
