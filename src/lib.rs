@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  host                                                                     dashboard
-//!  agent::pty --bytes--> run::lines --Line--> run::phases --RunEvent--> agent::journal (disk)
+//!  agent::pty --bytes--> run::lines --Line--> run::tracker --RunEvent--> agent::journal (disk)
 //!                                                                    |  wire: WebSocket, resumed by Seq
 //!  StaSysMo, /proc --> agent::metrics --heartbeat--> agent::uplink --+--> dashboard::agents -> hub -> store (commit) -> ack
 //!                                                                                                  |-> live -> browser, CLI
