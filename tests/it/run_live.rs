@@ -134,6 +134,7 @@ fn a_stream_resumes_after_its_last_event() {
     let (mut last, mut ended, mut connections) = (None::<String>, false, 0);
     while !ended {
         connections += 1;
+        assert!(lines.len() <= 400, "lines came again: {:?}", lines.last());
         fleet
             .api
             .events(&path, last.clone().as_deref(), |name, id, data| {
