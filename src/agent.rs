@@ -9,14 +9,18 @@ pub mod config;
 pub mod config_file;
 pub mod environment;
 pub mod facts;
+pub mod ground_truth;
 pub mod heartbeat;
+pub mod helper;
 pub mod identity;
 pub mod journal;
 pub mod launch;
+pub mod launcher;
 pub mod metrics;
 pub mod parse;
 pub mod pty;
 pub mod register;
+pub mod replace;
 pub mod run_dir;
 pub mod runs;
 pub mod shipper;
@@ -50,6 +54,9 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, self_command: SelfCom
         None => start::run(args.config.as_deref(), args.once, self_command).map(|()| 0),
         Some(Action::CheckConfig { config }) => return start::check_config(&config),
         Some(Action::Steps { steps }) => return steps::perform(&steps),
+        Some(Action::Helper { config, socket }) => {
+            helper::run(config.as_deref(), socket.as_deref(), self_command).map(|()| 0)
+        }
         Some(Action::Supervise { run_dir }) => supervise(&run_dir),
         Some(Action::Parse {
             exit,

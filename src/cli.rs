@@ -5,6 +5,7 @@ pub mod client;
 mod exit;
 mod follow;
 mod hosts;
+mod last_words;
 mod logs;
 mod output;
 mod progress;
@@ -51,7 +52,7 @@ fn perform(args: &Args) -> anyhow::Result<Exit> {
         Command::Hosts => hosts::list(&client, &out),
         Command::Host { host } => hosts::show(&client, &out, host),
         Command::Switch { hosts, follow } => {
-            follow::start(&client, &out, hosts, "switch", &[], follow.no_wait)
+            follow::start(&client, &out, hosts, "switch", &[], follow)
         }
         Command::Run {
             host,
@@ -60,7 +61,7 @@ fn perform(args: &Args) -> anyhow::Result<Exit> {
             follow,
         } => {
             let hosts = std::slice::from_ref(host);
-            follow::start(&client, &out, hosts, command.as_str(), args, follow.no_wait)
+            follow::start(&client, &out, hosts, command.as_str(), args, follow)
         }
         Command::Runs { host, limit } => runs::list(&client, &out, host.as_ref(), *limit),
         Command::Logs { run, follow } => logs::show(&client, &out, run, *follow),

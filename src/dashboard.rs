@@ -32,6 +32,8 @@ use fleet::Fleet;
 use hub::Hub;
 use live::Live;
 use store::Store;
+use store::lock::DirLock;
+pub use upkeep::Keep;
 
 /// How long open connections may take to end after the signal to stop.
 pub const DRAIN: Duration = Duration::from_secs(5);
@@ -45,8 +47,8 @@ pub struct Settings {
     pub offline_after: u32,
     /// How often deadlines are looked at.
     pub sweep: Duration,
-    /// How long finished runs and events are kept; for ever without.
-    pub retention: Option<Duration>,
+    /// What is kept of finished runs, and how long.
+    pub keep: Keep,
     /// Who may come in.
     pub access: Access,
     /// With a certificate, everything is spoken over TLS.
@@ -65,7 +67,7 @@ impl Settings {
             data_dir,
             offline_after: 3,
             sweep: Duration::from_secs(1),
-            retention: None,
+            keep: Keep::default(),
             access,
             tls: None,
             ui_dir: None,
@@ -82,17 +84,24 @@ pub struct Dashboard {
     tasks: JoinSet<()>,
     /// Stops the hub and the upkeep, after the connections are gone.
     stop: CancellationToken,
+    /// The data directory, for this dashboard alone.
+    lock: DirLock,
 }
 
 impl Dashboard {
-    /// Opens the store and starts the hub and the upkeep. Nothing listens yet.
+    /// Takes the data directory, opens the store and starts the hub and the upkeep. Nothing listens yet.
     ///
     /// # Errors
-    /// The store cannot be opened or read.
+    /// Another dashboard has the directory, or the store cannot be opened or read.
     pub async fn start(settings: &Settings, shutdown: CancellationToken) -> anyhow::Result<Self> {
+        let mut lock = DirLock::take(&settings.data_dir)?;
+        if !lock.clean {
+            store::file::warn_of_missing_log(&settings.data_dir);
+        }
         let store = Store::open(&settings.data_dir)
             .await
             .with_context(|| format!("opening the store in {}", settings.data_dir.display()))?;
+        lock.begin();
         let live = Live::default();
         let hosts = store.hosts().await.context("reading the hosts")?;
         let fleet = Fleet::new(hosts, settings.offline_after, live.clone());
@@ -115,10 +124,15 @@ impl Dashboard {
         tasks.spawn(upkeep::run(
             app.clone(),
             settings.sweep,
-            settings.retention,
+            settings.keep,
             stop.clone(),
         ));
-        Ok(Self { app, tasks, stop })
+        Ok(Self {
+            app,
+            tasks,
+            stop,
+            lock,
+        })
     }
 
     /// Waits for the agents' connections to end, commits what they sent, and closes the store.
@@ -138,6 +152,7 @@ impl Dashboard {
             }
         }
         self.app.store.close().await;
+        self.lock.end();
     }
 }
 
@@ -152,10 +167,15 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let dashboard = Dashboard::start(&settings, shutdown.clone()).await?;
     if let Some(base) = &settings.link_base {
-        if let Some(link) = dashboard.app.new_setup_link(base).await? {
-            say(&format!(
+        match dashboard.app.new_setup_link(base).await {
+            Ok(Some(link)) => say(&format!(
                 "nobody can log in yet; set the administrator's password within 24 hours: {link}"
-            ));
+            )),
+            Ok(None) => {}
+            // On a full disk what is stored can still be read.
+            Err(error) => tracing::error!(
+                "nobody can log in yet, and there is no link to set a password until the next start: {error:#}"
+            ),
         }
         let scheme = if settings.tls.is_some() {
             "https"
@@ -171,7 +191,7 @@ pub async fn run(
     served
 }
 
-/// Says something where a person looks: the log, and standard output.
+/// Says something where a person looks, on standard output.
 fn say(text: &str) {
     use std::io::Write as _;
     // A closed standard output is no reason not to run.

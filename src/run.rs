@@ -10,5 +10,6 @@ pub mod phase;
 mod records;
 mod rules;
 pub mod summary;
+pub mod system;
 pub mod tracker;
 pub mod view;

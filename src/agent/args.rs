@@ -28,6 +28,15 @@ pub enum Action {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// As root: start, stop and list runs for an agent that is not root, over a Unix socket.
+    Helper {
+        /// Configuration file (TOML), which nobody but root may write. Default: /etc/nixfleet/helper.toml.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Listen here; without it, on the socket that systemd hands over.
+        #[arg(long, value_name = "PATH")]
+        socket: Option<PathBuf>,
+    },
     /// Own one run's terminal and journal. The agent starts this by itself.
     #[command(hide = true)]
     Supervise {

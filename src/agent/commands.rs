@@ -1,26 +1,24 @@
 //! The closed list of what an operator can have executed here. A name from the wire is looked up; what is executed is
 //! decided by this host's configuration alone, and no shell ever reads any of it.
 
+pub mod arguments;
 pub mod built_in;
 pub mod programs;
 pub mod rebuild;
 pub mod repo;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::agent::config::Config;
+use crate::agent::config::Execution;
 use crate::agent::launch::SelfCommand;
 use crate::run::id::CommandName;
 use crate::run::kind::RunKind;
 use crate::wire::to_dashboard::OfferedCommand;
 
+use arguments::ArgKind;
 pub use built_in::is_built_in;
 use programs::Programs;
 
-/// The most arguments that a declared command may be given.
-pub const MAX_ARGS: usize = 64;
-/// The longest such argument, in bytes.
-pub const MAX_ARG: usize = 4096;
 /// The command after which the agent exits so that its service manager starts it again.
 pub const RESTART: &str = "restart";
 
@@ -43,8 +41,10 @@ pub struct Command {
     pub cwd: Option<PathBuf>,
     /// Seconds after which it is stopped.
     pub timeout_s: Option<u64>,
-    /// Whether an operator may add arguments.
+    /// Whether an operator may add arguments of any kind.
     pub allow_args: bool,
+    /// What an operator must add.
+    pub args: Vec<ArgKind>,
 }
 
 impl Command {
@@ -60,6 +60,7 @@ impl Command {
             cwd: None,
             timeout_s: None,
             allow_args: false,
+            args: Vec::new(),
         }
     }
 }
@@ -70,10 +71,10 @@ pub struct Commands(Vec<Command>);
 
 impl Commands {
     /// Finds out which commands can work here. What is configured but cannot is logged with the reason.
-    pub fn find(config: &Config, self_command: &SelfCommand, state_dir: &std::path::Path) -> Self {
+    pub fn find(execution: &Execution, self_command: &SelfCommand, state_dir: &Path) -> Self {
         let programs = Programs::of_process();
-        let mut commands = built_in::find(config, self_command, state_dir, &programs);
-        for (name, declared) in &config.commands {
+        let mut commands = built_in::find(execution, self_command, state_dir, &programs);
+        for (name, declared) in &execution.commands {
             let argv = declared.argv.clone().get();
             let Some(program) = argv.first().and_then(|program| programs.find(program)) else {
                 tracing::warn!(
@@ -97,9 +98,13 @@ impl Commands {
                 .clone()
                 .map(|timeout| u64::from(timeout.get()));
             command.allow_args = declared.allow_args;
+            command.args.clone_from(&declared.args);
             commands.push(command);
         }
-        if let Some(allowed) = &config.allowed_commands {
+        for command in &mut commands {
+            command.timeout_s = command.timeout_s.or(execution.limits.timeout_s);
+        }
+        if let Some(allowed) = &execution.allowed_commands {
             commands.retain(|command| allowed.contains(&command.name));
         }
         Self(commands)
@@ -113,7 +118,7 @@ impl Commands {
                 name: command.name.clone(),
                 description: command.description.clone(),
                 changes_host: command.changes_host,
-                takes_args: command.allow_args,
+                takes_args: command.allow_args || !command.args.is_empty(),
             })
             .collect()
     }
@@ -135,20 +140,13 @@ impl Commands {
             ));
         };
         let mut command = command.clone();
-        if !args.is_empty() && !command.allow_args {
-            return Err(format!(
-                "`{name}` takes no arguments; only commands declared with allow_args = true do"
-            ));
-        }
-        if args.len() > MAX_ARGS
-            || args
-                .iter()
-                .any(|arg| arg.len() > MAX_ARG || arg.contains('\0'))
-        {
-            return Err(format!(
-                "`{name}` takes at most {MAX_ARGS} arguments of at most {MAX_ARG} bytes, without NUL"
-            ));
-        }
+        arguments::check(
+            args,
+            &command.args,
+            command.allow_args,
+            Path::new(arguments::STORE),
+        )
+        .map_err(|why| format!("`{name}` {why}"))?;
         command.argv.extend_from_slice(args);
         Ok(command)
     }

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::agent::config_file::{
-    Color, ConfigFile, DeclaredCommand, Interval, Label, LogLevel, MAX_COMMANDS, Tool, Url,
-};
+use crate::agent::config_file::{Color, ConfigFile, Interval, Label, LogLevel, Sections, Url};
 use crate::agent::environment::Environment;
 use crate::base::config_file;
 use crate::base::secret::Secret;
-use crate::run::id::{CommandName, HostName};
+use crate::run::id::HostName;
+
+mod execution;
+
+pub use execution::{Execution, Limits, Rebuild, Repo};
 
 /// All that the agent needs to know.
 #[derive(Debug)]
@@ -32,22 +34,16 @@ pub struct Config {
     pub labels: Labels,
     /// Whether `restart` is offered.
     pub service_manager: bool,
-    /// How the host is rebuilt.
-    pub rebuild: Rebuild,
-    /// The configuration's repository, when there is one.
-    pub repo: Option<Repo>,
-    /// The only commands that may be offered; none for all that can work here.
-    pub allowed_commands: Option<Vec<CommandName>>,
-    /// Declared commands.
-    pub commands: Vec<(CommandName, DeclaredCommand)>,
+    /// The root helper's socket; with it, `execution` is empty.
+    pub helper: Option<PathBuf>,
+    /// Where the helper keeps the runs.
+    pub helper_state_dir: PathBuf,
+    /// What is executed here.
+    pub execution: Execution,
     /// Where StaSysMo's files may be; none for the usual places.
     pub stasysmo_paths: Option<Vec<PathBuf>>,
     /// Failed attempts in a row after which to give up.
     pub max_attempts: Option<u32>,
-    /// Directory of the host's test scripts.
-    pub tests_dir: Option<PathBuf>,
-    /// Between SIGTERM and SIGKILL when a run is stopped.
-    pub stop_grace: Duration,
 }
 
 /// Where the agent's token comes from.
@@ -91,32 +87,6 @@ pub struct Labels {
     pub theme_color: String,
     /// Reported where the system does not say its own.
     pub nixpkgs_version: String,
-}
-
-/// How the host is rebuilt.
-#[derive(Debug, Clone, Default)]
-pub struct Rebuild {
-    /// Which tool; none for the operating system's.
-    pub tool: Option<Tool>,
-    /// The program; none for the tool's name on PATH.
-    pub program: Option<PathBuf>,
-    /// For `--flake`.
-    pub flake: Option<String>,
-    /// Further arguments for every action.
-    pub args: Vec<String>,
-}
-
-/// The configuration's repository.
-#[derive(Debug, Clone)]
-pub struct Repo {
-    /// Where to clone from; none when the working copy is its user's.
-    pub url: Option<String>,
-    /// The working copy; none for a clone in the state directory.
-    pub dir: Option<PathBuf>,
-    /// The branch.
-    pub branch: String,
-    /// Private key for ssh.
-    pub ssh_key_file: Option<PathBuf>,
 }
 
 /// Reads and checks the file (if any) and the environment over it. Touches nothing else.
@@ -197,48 +167,49 @@ fn check(raw: ConfigFile, environment: Environment) -> Result<Config, CheckError
             ));
         }
     };
-    let repo_url = environment.repo_url.or(raw.repo.url);
-    let repo_dir = environment.repo_dir.or(raw.repo.dir);
-    for (key, text) in [("url", &repo_url), ("branch", &raw.repo.branch)] {
-        // git would take it for an option.
-        if text.as_deref().is_some_and(|text| text.starts_with('-')) {
-            return Err(CheckError::Key(format!(
-                "`repo.{key}` begins with `-`; write it without"
-            )));
+    let sections = Sections {
+        allowed_commands: raw.allowed_commands,
+        rebuild: raw.rebuild,
+        repo: raw.repo,
+        commands: raw.commands,
+        tests: raw.tests,
+        stop: raw.stop,
+        limits: raw.limits,
+    };
+    let of_repo = environment.repo;
+    let execution = match &raw.helper {
+        None => {
+            let mut sections = sections;
+            of_repo.override_in(&mut sections.repo);
+            Execution::check(sections, raw.service_manager).map_err(CheckError::Key)?
         }
-    }
-    if let Some(dir) = repo_dir.as_ref().filter(|dir| !dir.is_absolute()) {
-        return Err(CheckError::Key(format!(
-            "`repo.dir` = \"{}\" is relative; write an absolute path",
-            dir.display()
-        )));
-    }
-    if raw.commands.len() > MAX_COMMANDS {
-        return Err(CheckError::Key(format!(
-            "`commands` has {} entries; at most {MAX_COMMANDS} are possible",
-            raw.commands.len()
-        )));
-    }
-    if let Some(name) = raw
-        .commands
-        .keys()
-        .find(|name| crate::agent::commands::is_built_in(name))
-    {
-        return Err(CheckError::Key(format!(
-            "`commands.{name}` has the name of a built-in command; choose another name"
-        )));
-    }
-    let unknown = raw.allowed_commands.iter().flatten().find(|name| {
-        !crate::agent::commands::is_built_in(name) && !raw.commands.contains_key(name)
-    });
-    if let Some(name) = unknown {
-        return Err(CheckError::Key(format!(
-            "`allowed_commands` names `{name}`, which is neither built in nor declared; correct the name or declare [commands.{name}]"
-        )));
-    }
+        Some(helper) => {
+            if !helper.is_absolute() {
+                return Err(CheckError::Key(format!(
+                    "`helper` = \"{}\" is relative; write the absolute path of the helper's socket",
+                    helper.display()
+                )));
+            }
+            if let Some(key) = sections.any() {
+                return Err(CheckError::Key(format!(
+                    "`{key}` stands beside `helper`; with a root helper, what is executed is the helper's to say: move `{key}` to {}",
+                    crate::agent::helper::CONFIG
+                )));
+            }
+            if let Some(name) = of_repo.any() {
+                return Err(CheckError::Variable(
+                    name,
+                    format!(
+                        "is set beside `helper`; write it as [repo] in {}",
+                        crate::agent::helper::CONFIG
+                    ),
+                ));
+            }
+            Execution::default()
+        }
+    };
     Ok(Config {
         url: url.get(),
-        allowed_commands: raw.allowed_commands,
         token,
         ca_file: raw.ca_file,
         hostname: hostname.or(raw.hostname),
@@ -262,33 +233,16 @@ fn check(raw: ConfigFile, environment: Environment) -> Result<Config, CheckError
             nixpkgs_version: nixpkgs_version.map_or_else(String::new, Label::get),
         },
         service_manager: raw.service_manager,
-        rebuild: Rebuild {
-            tool: raw.rebuild.tool,
-            program: raw.rebuild.program,
-            flake: raw.rebuild.flake,
-            args: raw.rebuild.args,
-        },
-        repo: (repo_url.is_some() || repo_dir.is_some()).then(|| Repo {
-            url: repo_url,
-            dir: repo_dir,
-            branch: environment
-                .branch
-                .or(raw.repo.branch)
-                .unwrap_or_else(|| "main".into()),
-            ssh_key_file: environment.ssh_key.or(raw.repo.ssh_key_file),
-        }),
-        commands: raw.commands.into_iter().collect(),
+        helper: raw.helper,
+        helper_state_dir: raw
+            .helper_state_dir
+            .unwrap_or_else(|| crate::agent::helper::STATE_DIR.into()),
+        execution,
         stasysmo_paths: raw.metrics.stasysmo_paths,
         max_attempts: raw
             .reconnect
             .max_attempts
             .map(crate::agent::config_file::Attempts::get),
-        tests_dir: raw.tests.dir,
-        stop_grace: Duration::from_secs(u64::from(
-            raw.stop
-                .grace
-                .map_or(10, crate::agent::config_file::Seconds::get),
-        )),
     })
 }
 

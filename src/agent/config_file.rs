@@ -2,6 +2,7 @@
 //!
 //! Values that can be wrong by themselves have types of their own, so that an error points at the line.
 
+mod sections;
 mod values;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,10 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::run::id::{CommandName, HostName};
-pub use values::{Argv, Attempts, Color, Interval, Label, LogLevel, Seconds, Url};
+pub use sections::{DeclaredCommand, LimitsTable, Rebuild, Repo, Sections, Stop, Tests, Tool};
+pub use values::{
+    Argv, Attempts, Color, Interval, Label, LogLevel, Memory, Nice, Seconds, TasksMax, Url, Weight,
+};
 
 /// The most commands that a file may declare.
 pub const MAX_COMMANDS: usize = 100;
@@ -42,17 +46,18 @@ pub struct ConfigFile {
     /// A service manager starts the agent again whenever it exits: the command `restart` is offered.
     #[serde(default)]
     pub service_manager: bool,
+    /// The root helper's socket; with it, what is executed stands in the helper's own file and not here.
+    pub helper: Option<PathBuf>,
+    /// Where the helper keeps the runs: its own `state_dir`.
+    pub helper_state_dir: Option<PathBuf>,
     /// The only commands that are offered; without it, all that can work here.
     pub allowed_commands: Option<Vec<CommandName>>,
     /// How the host is rebuilt.
-    #[serde(default)]
-    pub rebuild: Rebuild,
+    pub rebuild: Option<Rebuild>,
     /// The configuration's repository.
-    #[serde(default)]
-    pub repo: Repo,
+    pub repo: Option<Repo>,
     /// Further commands, by name.
-    #[serde(default)]
-    pub commands: BTreeMap<CommandName, DeclaredCommand>,
+    pub commands: Option<BTreeMap<CommandName, DeclaredCommand>>,
     /// Where metrics come from.
     #[serde(default)]
     pub metrics: MetricsPaths,
@@ -60,67 +65,11 @@ pub struct ConfigFile {
     #[serde(default)]
     pub reconnect: Reconnect,
     /// The host's own test scripts.
-    #[serde(default)]
-    pub tests: Tests,
+    pub tests: Option<Tests>,
     /// How a run is stopped.
-    #[serde(default)]
-    pub stop: Stop,
-}
-
-/// `[rebuild]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rebuild {
-    /// Which tool; by default the one of the operating system.
-    pub tool: Option<Tool>,
-    /// The program, a path or a name on PATH; by default the tool's name.
-    pub program: Option<PathBuf>,
-    /// The flake reference for `--flake`; the repository's directory by default.
-    pub flake: Option<String>,
-    /// Further arguments for every action.
-    #[serde(default)]
-    pub args: Vec<String>,
-}
-
-/// A program that rebuilds a system or a home.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tool {
-    /// NixOS.
-    NixosRebuild,
-    /// macOS with nix-darwin.
-    DarwinRebuild,
-    /// A home without its system.
-    HomeManager,
-}
-
-/// `[repo]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Repo {
-    /// Where to clone from. With it the directory is the agent's own clone: `pull` makes it equal to the branch.
-    pub url: Option<String>,
-    /// The working copy; without `url` it is its user's, and `pull` only fast-forwards it.
-    pub dir: Option<PathBuf>,
-    /// The branch; `main` by default.
-    pub branch: Option<String>,
-    /// Private key for ssh.
-    pub ssh_key_file: Option<PathBuf>,
-}
-
-/// `[commands.NAME]`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DeclaredCommand {
-    /// Program and arguments; no shell reads them.
-    pub argv: Argv,
-    /// What it does, in a sentence.
-    pub description: Option<Label>,
-    /// Seconds after which it is stopped; none by default.
-    pub timeout: Option<Seconds>,
-    /// Whether the operator may add arguments.
-    #[serde(default)]
-    pub allow_args: bool,
+    pub stop: Option<Stop>,
+    /// What a run may use.
+    pub limits: Option<LimitsTable>,
 }
 
 /// `[metrics]`
@@ -137,22 +86,6 @@ pub struct MetricsPaths {
 pub struct Reconnect {
     /// Failed attempts in a row after which the agent exits with an error; without it, never.
     pub max_attempts: Option<Attempts>,
-}
-
-/// `[tests]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tests {
-    /// Directory whose executable files the command `test` runs.
-    pub dir: Option<PathBuf>,
-}
-
-/// `[stop]`
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stop {
-    /// Seconds between SIGTERM and SIGKILL; 10 by default.
-    pub grace: Option<Seconds>,
 }
 
 #[cfg(test)]
@@ -206,6 +139,15 @@ mod tests {
         );
         check("[reconnect]\nmax_attempts = 0", 2, "write 1 or more");
         check("[stop]\ngrace = -1", 2, "write seconds");
+        check("[limits]\nmemory_max = \"much\"", 2, "`memory_max`");
+        check("[limits]\ncpu_weight = 0", 2, "1 to 10000");
+        check("[limits]\njournal_max = 0", 2, "mebibytes");
+        check("[limits]\nnice = -5", 2, "0 to 19");
+        check(
+            "[commands.x]\nargv = [\"a\"]\nargs = [\"path\"]",
+            3,
+            "generation",
+        );
         check("[local_api]\nlisten = \"x\"", 1, "unknown key `local_api`");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::agent::config_file::Repo;
 use crate::base::secret::Secret;
 
 /// The variable that may hold the token itself. No child process gets it.
@@ -44,14 +45,8 @@ pub struct Environment {
     pub token: Option<Secret>,
     /// `NIXFLEET_TOKEN_FILE`.
     pub token_file: Option<PathBuf>,
-    /// `NIXFLEET_REPO_URL`.
-    pub repo_url: Option<String>,
-    /// `NIXFLEET_REPO_DIR`.
-    pub repo_dir: Option<PathBuf>,
-    /// `NIXFLEET_BRANCH`.
-    pub branch: Option<String>,
-    /// `NIXFLEET_SSH_KEY`.
-    pub ssh_key: Option<PathBuf>,
+    /// The variables of `[repo]`.
+    pub repo: RepoVariables,
     /// `NIXFLEET_INTERVAL`, not yet a number.
     pub interval: Option<String>,
     /// `NIXFLEET_LOG_LEVEL`.
@@ -70,6 +65,44 @@ pub struct Environment {
     pub state_dir: Option<PathBuf>,
 }
 
+/// What the environment says of the configuration's repository.
+#[derive(Debug, Default)]
+pub struct RepoVariables {
+    /// `NIXFLEET_REPO_URL`.
+    pub url: Option<String>,
+    /// `NIXFLEET_REPO_DIR`.
+    pub dir: Option<PathBuf>,
+    /// `NIXFLEET_BRANCH`.
+    pub branch: Option<String>,
+    /// `NIXFLEET_SSH_KEY`.
+    pub ssh_key: Option<PathBuf>,
+}
+
+impl RepoVariables {
+    /// The name of one that is set, if any is.
+    pub fn any(&self) -> Option<&'static str> {
+        let set = [
+            (self.url.is_some(), "NIXFLEET_REPO_URL"),
+            (self.dir.is_some(), "NIXFLEET_REPO_DIR"),
+            (self.branch.is_some(), "NIXFLEET_BRANCH"),
+            (self.ssh_key.is_some(), "NIXFLEET_SSH_KEY"),
+        ];
+        set.into_iter().find(|(is, _)| *is).map(|(_, name)| name)
+    }
+
+    /// Puts what is set over the file's section.
+    pub fn override_in(self, section: &mut Option<Repo>) {
+        if self.any().is_none() {
+            return;
+        }
+        let repo = section.get_or_insert_default();
+        repo.url = self.url.or(repo.url.take());
+        repo.dir = self.dir.or(repo.dir.take());
+        repo.branch = self.branch.or(repo.branch.take());
+        repo.ssh_key_file = self.ssh_key.or(repo.ssh_key_file.take());
+    }
+}
+
 impl Environment {
     /// Reads the process's environment.
     pub fn of_process() -> Self {
@@ -85,10 +118,12 @@ impl Environment {
             url: text("NIXFLEET_URL"),
             token: text(TOKEN).map(|token| Secret::new(token.trim())),
             token_file: path("NIXFLEET_TOKEN_FILE"),
-            repo_url: text("NIXFLEET_REPO_URL"),
-            repo_dir: path("NIXFLEET_REPO_DIR"),
-            branch: text("NIXFLEET_BRANCH"),
-            ssh_key: path("NIXFLEET_SSH_KEY"),
+            repo: RepoVariables {
+                url: text("NIXFLEET_REPO_URL"),
+                dir: path("NIXFLEET_REPO_DIR"),
+                branch: text("NIXFLEET_BRANCH"),
+                ssh_key: path("NIXFLEET_SSH_KEY"),
+            },
             interval: text("NIXFLEET_INTERVAL"),
             log_level: text("NIXFLEET_LOG_LEVEL"),
             hostname: text("NIXFLEET_HOSTNAME"),

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use crate::agent::commands::Commands;
-use crate::agent::config::{Labels, Repo, TokenSource};
+use crate::agent::config::{Labels, TokenSource};
 use crate::agent::facts;
 use crate::run::id::HostName;
 
@@ -22,8 +21,4 @@ pub struct Identity {
     pub labels: Labels,
     /// As the system says.
     pub host: facts::Host,
-    /// The configuration's repository.
-    pub repo: Option<Repo>,
-    /// What can be executed here.
-    pub commands: Commands,
 }

@@ -1,19 +1,14 @@
 //! Starting this program again in another role: as a run's supervisor, or to perform a command's steps.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
 
 use crate::agent::environment;
+use crate::agent::run_dir::RunDir;
 use crate::agent::steps::Step;
-
-/// What a supervisor says on its standard error, in its run's directory; the last words when it dies.
-const SUPERVISOR_LOG: &str = "supervisor.log";
-/// The most of it that is quoted, in characters.
-const MAX_LAST_WORDS: usize = 300;
 
 /// How to execute this program: `nixfleet-agent`, or another program that can take the agent's role.
 #[derive(Debug, Clone)]
@@ -45,21 +40,22 @@ impl SelfCommand {
         Some(argv)
     }
 
-    /// Starts the supervisor of the run in `run_dir`. It makes itself a session of its own and outlives this process.
+    /// The arguments that supervise the run in `run_dir`, the program first.
+    pub fn supervisor(&self, run_dir: &Path) -> Vec<OsString> {
+        let mut argv = vec![self.program.clone().into_os_string()];
+        argv.extend(self.leading_args.iter().map(OsString::from));
+        argv.extend(["supervise".into(), run_dir.into()]);
+        argv
+    }
+
+    /// Starts the supervisor of the run in `dir` as a child. It makes itself a session of its own and outlives this process.
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn supervise(&self, run_dir: &Path) -> anyhow::Result<Child> {
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(run_dir.join(SUPERVISOR_LOG))
-            .with_context(|| format!("{}: cannot write {SUPERVISOR_LOG}", run_dir.display()))?;
+    pub fn supervise(&self, dir: &RunDir) -> anyhow::Result<Child> {
+        let log = dir.log()?;
         Command::new(&self.program)
-            .args(&self.leading_args)
-            .arg("supervise")
-            .arg(run_dir)
+            .args(self.supervisor(dir.path()).into_iter().skip(1))
             .current_dir("/")
             .env_remove(environment::TOKEN)
             .stdin(Stdio::null())
@@ -73,17 +69,4 @@ impl SelfCommand {
                 )
             })
     }
-}
-
-/// The last line that a supervisor wrote on its standard error.
-pub fn last_words(run_dir: &Path) -> Option<String> {
-    let text = std::fs::read(run_dir.join(SUPERVISOR_LOG)).ok()?;
-    let text = String::from_utf8_lossy(&text);
-    let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
-    Some(
-        line.chars()
-            .filter(|c| !c.is_control())
-            .take(MAX_LAST_WORDS)
-            .collect(),
-    )
 }

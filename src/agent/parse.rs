@@ -13,6 +13,7 @@ use crate::run::kind::{RebuildTool, RunKind};
 use crate::run::lines::{Found, LineAssembler};
 use crate::run::phase::{Phase, RunState};
 use crate::run::summary::{Ended, Interference, outcome};
+use crate::run::system::GroundTruth;
 use crate::run::tracker::{Tracked, Tracker};
 
 /// The last line of the output.
@@ -95,7 +96,13 @@ pub fn run(
     events.extend(found.drain(..).map(event));
     events.extend(tracker.take_progress().map(progress));
 
-    let outcome = outcome(None, &ended, &tracker, &Interference::default());
+    let outcome = outcome(
+        None,
+        &ended,
+        &tracker,
+        &Interference::default(),
+        &GroundTruth::default(),
+    );
     let counters = match structured {
         Some(file) => side_counters(file, ended == Ended::Exited(0))?,
         None => tracker.progress(),
@@ -144,6 +151,7 @@ pub fn run(
         bytes: bytes.len() as u64,
         crc32c: crc32c::crc32c(&bytes),
         generation: summary.generation.clone(),
+        system: None,
     });
     for event in &events {
         print(out, event)?;

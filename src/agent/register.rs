@@ -1,13 +1,18 @@
 //! The first message on every connection.
 
 use crate::agent::identity::Identity;
+use crate::agent::launcher::Offer;
 use crate::agent::metrics::Sample;
 use crate::wire::PROTOCOL;
 use crate::wire::to_dashboard::{KnownRun, Register};
 
 /// Who the agent is, what it offers, and which runs it still keeps.
-pub fn message(identity: &Identity, sample: &Sample, runs: Vec<KnownRun>) -> Register {
-    let repo = identity.repo.as_ref();
+pub fn message(
+    identity: &Identity,
+    offer: Offer,
+    sample: &Sample,
+    runs: Vec<KnownRun>,
+) -> Register {
     let nixpkgs_version = match &sample.generation.nixpkgs_version {
         version if version.is_empty() => identity.labels.nixpkgs_version.clone(),
         version => version.clone(),
@@ -23,20 +28,16 @@ pub fn message(identity: &Identity, sample: &Sample, runs: Vec<KnownRun>) -> Reg
         theme_color: identity.labels.theme_color.clone(),
         location: identity.labels.location.clone(),
         device_type: identity.labels.device_type.clone(),
-        repo_url: repo
-            .and_then(|repo| repo.url.as_deref())
-            .map_or_else(String::new, without_password),
-        repo_dir: repo
-            .and_then(|repo| repo.dir.as_ref())
-            .map_or_else(String::new, |dir| dir.display().to_string()),
+        repo_url: offer.repo_url,
+        repo_dir: offer.repo_dir,
         protocol: Some(PROTOCOL),
-        commands: identity.commands.offered(),
+        commands: offer.commands,
         runs,
     }
 }
 
 /// A repository's address may carry a user and a token; they are nobody's business.
-fn without_password(url: &str) -> String {
+pub fn without_password(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => {
             let (authority, path) = rest

@@ -1,90 +1,43 @@
-//! A run's directory, the only thing that agent and supervisor share: `STATE_DIR/runs/<run id>/`, mode 0700.
+//! A run's directory, the only thing that agent and supervisor share: `STATE_DIR/runs/<run id>/`.
 //!
 //! | file | written by | what |
 //! |---|---|---|
-//! | `request.json` | the agent, before it starts the supervisor | [`SupervisorRequest`] |
+//! | `request.json` | who starts the supervisor, before | [`SupervisorRequest`] |
 //! | `journal` | the supervisor | records, see [`crate::wire::record`] |
 //! | `lock` | the supervisor | locked for its whole life; the lock ends with the process, however it dies |
 //! | `pid` | the supervisor | its process, in decimal |
-//! | `stop.json` | the agent, before it signals the supervisor | [`StopRequest`] |
+//! | `stop.json` | who signals the supervisor, before | [`StopRequest`] |
+//! | `supervisor.log` | the supervisor's standard error | for people, and for the reason when it dies |
+//! | `acknowledged` | who was told so | when the dashboard had all of it |
 //!
-//! Files that the agent writes appear whole (written beside, synced, renamed).
+//! An agent that starts its supervisors itself keeps these to itself: directories 0700, files 0600. Where the root helper
+//! starts them, they belong to root and are readable by the agent's group: directories 02750, files 0640.
+//!
+//! All but journal and log appear whole (written beside, synced, renamed).
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
-use crate::run::id::{CommandName, RunId};
-use crate::run::kind::RunKind;
+use crate::run::id::RunId;
 
-/// Seconds between the steps of a stop when nobody says otherwise.
-pub const DEFAULT_GRACE_S: u64 = 10;
+mod request;
+mod supervisor;
+
+pub use request::{DEFAULT_GRACE_S, DEFAULT_JOURNAL_MAX, StopRequest, SupervisorRequest};
+pub use supervisor::SupervisorLock;
+
 /// The largest `request.json` or `stop.json`, in bytes.
 pub const MAX_JSON: u64 = 1024 * 1024;
-/// How often the supervisor asks for its lock, [`LOCK_PAUSE`] apart: somebody may be looking whether it lives.
-const LOCK_TRIES: u32 = 40;
-const LOCK_PAUSE: Duration = Duration::from_millis(25);
-
-/// What the supervisor shall do. Everything in it was decided by the agent on this host; nothing is given to a shell.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SupervisorRequest {
-    /// The run.
-    pub run: RunId,
-    /// The command's name.
-    pub command: CommandName,
-    /// What kind of command it is.
-    pub kind: RunKind,
-    /// The program (an absolute path, or a name that is looked up in `PATH`) and its arguments.
-    pub argv: Vec<String>,
-    /// Variables that are set in the program's environment, after everything else.
-    #[serde(default)]
-    pub env: Vec<(String, String)>,
-    /// The program sees the supervisor's own environment, without its secrets; else an empty one.
-    #[serde(default = "yes")]
-    pub inherit_env: bool,
-    /// Where the program starts.
-    #[serde(default)]
-    pub cwd: Option<PathBuf>,
-    /// Seconds until the program is stopped and the run has timed out.
-    #[serde(default)]
-    pub timeout_s: Option<u64>,
-    /// Seconds between the steps of a stop.
-    #[serde(default = "default_grace")]
-    pub grace_s: u64,
-    /// Who asked.
-    #[serde(default)]
-    pub requested_by: String,
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn default_grace() -> u64 {
-    DEFAULT_GRACE_S
-}
-
-/// Asks a supervisor to stop its run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StopRequest {
-    /// Also in the middle of an activation.
-    #[serde(default)]
-    pub force: bool,
-    /// Who asked.
-    #[serde(default)]
-    pub requested_by: String,
-}
+/// What a supervisor says on its standard error, in its run's directory; the last words when it dies.
+const LOG: &str = "supervisor.log";
+/// The dashboard has all records to the last. It holds the time, in milliseconds since the epoch.
+const ACKNOWLEDGED: &str = "acknowledged";
 
 /// One run's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,16 +45,24 @@ pub struct RunDir {
     path: PathBuf,
 }
 
-/// Proof that this process is the run's only supervisor. The lock ends when this is dropped.
-#[derive(Debug)]
-pub struct SupervisorLock(#[expect(dead_code, reason = "held, not read")] Flock<File>);
-
 impl RunDir {
-    /// Makes the directory of a new run.
+    /// Makes the directory of a new run, for this user alone.
     ///
     /// # Errors
     /// The directory is there already (the run was started before), or cannot be written.
     pub fn create(state_dir: &Path, request: &SupervisorRequest) -> anyhow::Result<Self> {
+        Self::create_for(state_dir, request, None)
+    }
+
+    /// Makes the directory of a new run, readable by `group` if there is one.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), or the group cannot be given to it.
+    pub fn create_for(
+        state_dir: &Path,
+        request: &SupervisorRequest,
+        group: Option<u32>,
+    ) -> anyhow::Result<Self> {
         let runs = state_dir.join("runs");
         DirBuilder::new()
             .recursive(true)
@@ -119,11 +80,60 @@ impl RunDir {
             .create(&path)
             .with_context(|| format!("{}: cannot be made for a new run", path.display()))?;
         let dir = Self { path };
-        if let Err(error) = dir.write_json("request.json", request) {
+        let written = group
+            .map_or(Ok(()), |group| dir.share(group))
+            .and_then(|()| dir.write_json("request.json", request));
+        if let Err(error) = written {
             dir.remove().ok();
             return Err(error);
         }
         Ok(dir)
+    }
+
+    /// Lets a group read what is there and what comes: new files inherit the directory's group.
+    fn share(&self, group: u32) -> anyhow::Result<()> {
+        share_dir(&self.path, group, 0o2750)?;
+        // The journal's writer keeps the mode of a file that is there.
+        self.open_to_write(&self.journal(), OpenOptions::new().create_new(true))
+            .with_context(|| format!("{}: cannot be written", self.journal().display()))?;
+        Ok(())
+    }
+
+    /// The mode of the files in here, from the directory's own.
+    fn file_mode(&self) -> u32 {
+        let mode = fs::metadata(&self.path).map_or(0, |data| data.permissions().mode());
+        if mode & 0o040 == 0 { 0o600 } else { 0o640 }
+    }
+
+    fn open_to_write(&self, path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+        let mode = self.file_mode();
+        let file = options.write(true).mode(mode).open(path)?;
+        if mode != 0o600 && file.metadata()?.permissions().mode() & 0o777 != mode {
+            // Whatever the umask.
+            file.set_permissions(fs::Permissions::from_mode(mode))?;
+        }
+        Ok(file)
+    }
+
+    /// The file for a supervisor's standard error, empty or as it was.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn log(&self) -> anyhow::Result<File> {
+        let path = self.file(LOG);
+        self.open_to_write(&path, OpenOptions::new().create(true).append(true))
+            .with_context(|| format!("{}: cannot be written", path.display()))
+    }
+
+    /// Where a supervisor's standard error goes.
+    pub fn log_path(&self) -> PathBuf {
+        self.file(LOG)
+    }
+
+    /// Whether a supervisor ever came as far as taking the lock, or wrote anything.
+    pub fn was_begun(&self) -> bool {
+        self.file("lock").exists()
+            || fs::metadata(self.journal()).is_ok_and(|journal| journal.len() > 0)
     }
 
     /// The directory at `path`, which must hold a request.
@@ -206,86 +216,21 @@ impl RunDir {
         self.read_json("stop.json").map(Some)
     }
 
-    /// Asks the supervisor to stop the run. Returns false when there is no supervisor to ask.
+    /// Marks that the dashboard has all of the run, since `at` (milliseconds since the epoch).
     ///
     /// # Errors
-    /// The request cannot be written, or the supervisor may not be signalled.
-    pub fn request_stop(&self, by: &str, force: bool) -> anyhow::Result<bool> {
-        let request = StopRequest {
-            force,
-            requested_by: by.to_owned(),
-        };
-        self.write_json("stop.json", &request)?;
-        // The lock is held by exactly the process that wrote `pid`, so the number cannot be another program's.
-        if !self.is_alive() {
-            return Ok(false);
-        }
-        let Some(pid) = self.pid() else {
-            // It has just begun; it reads stop.json when it is ready for signals.
-            return Ok(true);
-        };
-        match kill(Pid::from_raw(pid), Signal::SIGUSR1) {
-            Ok(()) => Ok(true),
-            Err(Errno::ESRCH) => Ok(false),
-            Err(error) => {
-                Err(error).with_context(|| format!("supervisor {pid}: cannot be signalled"))
-            }
-        }
+    /// The marker cannot be written.
+    pub fn acknowledge(&self, at: u64) -> anyhow::Result<()> {
+        self.write_file(ACKNOWLEDGED, format!("{at}\n").as_bytes())
     }
 
-    /// The supervisor's process, once it has written it; meaningful while [`is_alive`](Self::is_alive).
-    pub fn pid(&self) -> Option<i32> {
-        let pid = fs::read_to_string(self.file("pid")).ok()?;
-        pid.trim().parse().ok().filter(|pid| *pid > 1)
-    }
-
-    /// Whether a supervisor holds the lock.
-    pub fn is_alive(&self) -> bool {
-        File::open(self.file("lock"))
-            .is_ok_and(|file| Flock::lock(file, FlockArg::LockSharedNonblock).is_err())
-    }
-
-    /// Makes this process the run's supervisor: takes the lock and writes `pid`.
-    ///
-    /// # Errors
-    /// Another supervisor has the lock, or the files cannot be written.
-    pub fn lock(&self) -> anyhow::Result<SupervisorLock> {
-        let lock = self.lock_only()?;
-        self.write_file("pid", format!("{}\n", std::process::id()).as_bytes())?;
-        Ok(lock)
-    }
-
-    /// Takes the lock without becoming the supervisor, to conclude a run whose supervisor is gone.
-    ///
-    /// # Errors
-    /// As [`lock`](Self::lock).
-    pub fn lock_only(&self) -> anyhow::Result<SupervisorLock> {
-        let path = self.file("lock");
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .with_context(|| format!("{}: cannot be written", path.display()))?;
-        for _ in 0..LOCK_TRIES {
-            match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => {
-                    // An earlier holder's number may be another program's by now; nobody shall signal it.
-                    let _ = fs::remove_file(self.file("pid"));
-                    return Ok(SupervisorLock(lock));
-                }
-                Err((back, Errno::EWOULDBLOCK)) => {
-                    file = back;
-                    thread::sleep(LOCK_PAUSE);
-                }
-                Err((_, error)) => {
-                    return Err(error)
-                        .with_context(|| format!("{}: cannot be locked", path.display()));
-                }
-            }
-        }
-        bail!("{}: another supervisor has this run", self.path.display())
+    /// When the dashboard had all of the run, as it was marked; none while it has not. A marker that cannot be read is old: 0.
+    pub fn acknowledged(&self) -> Option<u64> {
+        let path = self.file(ACKNOWLEDGED);
+        path.exists().then(|| {
+            let time = fs::read_to_string(path).unwrap_or_default();
+            time.trim().parse().unwrap_or(0)
+        })
     }
 
     /// Deletes the directory. The run must be over and acknowledged.
@@ -314,12 +259,8 @@ impl RunDir {
     fn write_file(&self, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
         let (path, beside) = (self.file(name), self.file(&format!("{name}.new")));
         let write = || -> io::Result<()> {
-            let mut file = OpenOptions::new()
-                .create(true)
-                .truncate(true)
-                .write(true)
-                .mode(0o600)
-                .open(&beside)?;
+            let mut file =
+                self.open_to_write(&beside, OpenOptions::new().create(true).truncate(true))?;
             file.write_all(bytes)?;
             file.sync_all()?;
             fs::rename(&beside, &path)
@@ -338,6 +279,21 @@ impl RunDir {
         };
         read().with_context(|| format!("{}: cannot be read", path.display()))
     }
+}
+
+/// Gives a directory to a group, with that mode.
+///
+/// # Errors
+/// Neither can be done; it names the directory.
+pub fn share_dir(path: &Path, group: u32, mode: u32) -> anyhow::Result<()> {
+    chown(path, None, Some(group))
+        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
+        .with_context(|| {
+            format!(
+                "{}: cannot be made readable for group {group}",
+                path.display()
+            )
+        })
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 //! All that is known comes from the run directories, so a new agent takes over where another one ended. The lock is held
 //! for look-ups only, never while a disk is waited for.
 
+pub mod prune;
 mod request;
+mod standing;
 mod tail;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,8 +16,8 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use crate::agent::commands::{Commands, RESTART};
-use crate::agent::launch::SelfCommand;
+use crate::agent::commands::RESTART;
+use crate::agent::launcher::{Launcher, Offer};
 use crate::agent::run_dir::RunDir;
 use crate::base::clock;
 use crate::run::id::{CommandName, RunId, Seq};
@@ -24,6 +26,7 @@ use crate::run::view::RunView;
 use crate::wire::to_dashboard::{Activity, KnownRun};
 
 pub use request::{MAX_REQUESTS, Request, perform};
+pub use standing::Standing;
 pub use tail::watch;
 
 /// The run that goes on, for heartbeats.
@@ -38,10 +41,7 @@ pub struct Current {
 /// All runs of this host.
 #[derive(Debug)]
 pub struct Runs {
-    state_dir: PathBuf,
-    self_command: SelfCommand,
-    commands: Commands,
-    grace_s: u64,
+    launcher: Arc<Launcher>,
     entries: Mutex<Vec<Entry>>,
     /// Held while a run is being started, by threads that may block; so a request that is sent again meets the first.
     starting: Mutex<()>,
@@ -62,11 +62,17 @@ struct Entry {
     child: Option<Child>,
     /// When this process learnt of the run.
     known_since: Instant,
+    /// When it last tried to write the end of a run without a supervisor.
+    concluded: Option<Instant>,
     /// By the wall clock, for those who look at it before its first event.
     since: u64,
     view: RunView,
     /// The newest record that was looked at.
     seen: Seq,
+    /// The newest of those that must not wait for others.
+    urgent: Seq,
+    /// Bytes of the records that were looked at.
+    journaled: u64,
     /// The supervisor's process, once it has written it.
     pid: Option<i64>,
 }
@@ -86,6 +92,12 @@ pub struct Kept {
     pub journal: PathBuf,
     /// The last record of a journal that has its end.
     pub end: Option<Seq>,
+    /// The newest record that is known.
+    pub seen: Seq,
+    /// The newest one that must not wait for others.
+    pub urgent: Seq,
+    /// Bytes of the records up to `seen`.
+    pub journaled: u64,
 }
 
 impl Runs {
@@ -94,14 +106,14 @@ impl Runs {
     /// # Errors
     /// The state directory cannot be read.
     pub fn open(
-        state_dir: &Path,
-        self_command: SelfCommand,
-        commands: Commands,
-        grace_s: u64,
+        launcher: Launcher,
         restart: tokio_util::sync::CancellationToken,
     ) -> anyhow::Result<Arc<Self>> {
         let mut entries = Vec::new();
-        for dir in RunDir::list(state_dir)? {
+        for dir in RunDir::list(launcher.state_dir())? {
+            if prune::is_acknowledged(&dir) {
+                continue;
+            }
             match (dir.run_id(), dir.request()) {
                 (Some(id), Ok(request)) => {
                     let mut entry = Entry::new(id, request.command, dir, None);
@@ -113,10 +125,7 @@ impl Runs {
             }
         }
         let runs = Self {
-            state_dir: state_dir.to_owned(),
-            self_command,
-            commands,
-            grace_s,
+            launcher: Arc::new(launcher),
             entries: Mutex::new(entries),
             starting: Mutex::new(()),
             ended: Mutex::new(Vec::new()),
@@ -132,6 +141,28 @@ impl Runs {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What can be executed here.
+    ///
+    /// # Errors
+    /// The root helper does not answer.
+    pub async fn offer(&self) -> anyhow::Result<Offer> {
+        let launcher = Arc::clone(&self.launcher);
+        spawn_blocking(move || launcher.offer()).await?
+    }
+
+    /// Deletes journals that have become old, for ever.
+    pub async fn prune_regularly(&self) {
+        loop {
+            let launcher = Arc::clone(&self.launcher);
+            match spawn_blocking(move || launcher.prune()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!("{error:#}"),
+                Err(panicked) => tracing::error!("deleting old journals failed: {panicked}"),
+            }
+            tokio::time::sleep(prune::EVERY).await;
+        }
+    }
+
     /// Wakes whoever waits for new records.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
@@ -140,6 +171,11 @@ impl Runs {
     /// What heartbeats say of the run that goes on.
     pub fn current(&self) -> watch::Receiver<Option<Current>> {
         self.current.subscribe()
+    }
+
+    /// Whether no run goes on.
+    pub fn is_idle(&self) -> bool {
+        self.lock().iter().all(Entry::is_over)
     }
 
     fn changed(&self) {
@@ -182,13 +218,16 @@ impl Runs {
                 run: entry.id,
                 journal: entry.dir.journal(),
                 end: entry.is_over().then_some(entry.seen),
+                seen: entry.seen,
+                urgent: entry.urgent,
+                journaled: entry.journaled,
             })
             .collect();
         kept.sort_by_key(|kept| kept.end.is_some());
         kept
     }
 
-    /// The dashboard has all of the run up to `seq`. A run that ends there is deleted.
+    /// The dashboard has all of the run up to `seq`. A run that ends there is no more kept for it.
     pub async fn acknowledged(&self, run: RunId, seq: Seq) {
         let entry = {
             let mut entries = self.lock();
@@ -202,9 +241,9 @@ impl Runs {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(entry.child.take());
-        // Deleting a large journal takes a while.
-        let dir = entry.dir;
-        match spawn_blocking(move || dir.remove()).await {
+        // Deleting large journals takes a while.
+        let launcher = Arc::clone(&self.launcher);
+        match spawn_blocking(move || launcher.release(run)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!("{error:#}"),
             Err(panicked) => tracing::error!("run {run}: {panicked}"),
@@ -226,9 +265,12 @@ impl Entry {
             dir,
             child,
             known_since: Instant::now(),
+            concluded: None,
             since: clock::now(),
             view: RunView::default(),
             seen: Seq(0),
+            urgent: Seq(0),
+            journaled: 0,
             pid: None,
         }
     }

@@ -1,47 +1,47 @@
 //! Ships the journals of all kept runs over one connection, in order and without holes.
 //!
-//! It waits for three things at once: an acknowledgement, a place in the socket's queue, and news from the journals. Only
-//! one batch is in memory at a time. When the socket does not move it waits; the journals are on disk.
+//! It waits for three things at once: a word of the dashboard, a place in the socket's queue, and news from the journals.
+//! Only one batch is in memory at a time. When the socket does not move it waits; the journals are on disk.
 
+mod pace;
+mod shipment;
+mod status;
 mod window;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::Bytes;
 
-use crate::agent::journal::{Batch, JournalError, JournalReader};
 use crate::agent::runs::{Kept, Runs};
 use crate::run::id::{RunId, Seq};
-use crate::wire::to_agent::RunAck;
-use crate::wire::{MAX_BATCH, frame};
+use crate::wire::to_agent::{FlushInterval, RunAck};
+use shipment::Shipment;
 use window::Window;
 
-/// Acknowledgements that may wait for the shipper. It takes them at once, so more than a few mean that it is stuck.
-pub const MAX_ACKS: usize = 64;
+pub use status::report;
 
+/// Words of the dashboard that may wait for the shipper. It takes them at once, so more than a few mean that it is stuck.
+pub const MAX_WORDS: usize = 64;
+/// The most runs whose intervals are remembered before they are kept here: one may be told of before it has started.
+const MAX_INTERVALS: usize = 64;
+
+/// What the dashboard says of records.
 #[derive(Debug)]
-struct Shipment {
-    run: RunId,
-    journal: std::path::PathBuf,
-    end: Option<Seq>,
-    /// None while a batch is being read, and after an error.
-    reader: Option<JournalReader>,
-    /// The last record that the dashboard has.
-    acknowledged: Seq,
-    /// There may be records that were not sent.
-    more: bool,
-    /// The last error, so that it is logged once.
-    error: Option<String>,
+pub enum Word {
+    /// It has them.
+    Ack(RunAck),
+    /// How long they may wait.
+    Flush(FlushInterval),
 }
 
 /// Ships until the connection's queues are gone. `resume` says what the dashboard has.
 pub async fn ship(
     runs: Arc<Runs>,
     resume: Vec<RunAck>,
-    mut acks: mpsc::Receiver<RunAck>,
+    mut words: mpsc::Receiver<Word>,
     output: mpsc::Sender<Bytes>,
 ) {
     let mut changes = runs.changes();
@@ -50,62 +50,95 @@ pub async fn ship(
         runs.acknowledged(*run, *seq).await;
     }
     let mut window = Window::default();
+    let mut intervals = Intervals::default();
     let mut shipments: Vec<Shipment> = Vec::new();
-    renew(&mut shipments, runs.kept(), &resume);
+    renew(&mut shipments, runs.kept(), &resume, &intervals);
     loop {
-        let next = shipments
+        let now = Instant::now();
+        let due = |shipment: &Shipment| shipment.due().unwrap_or(now);
+        // The first one that may go now, else the one that is the first to be due.
+        let waiting = shipments
             .iter()
-            .position(|shipment| shipment.more)
-            .filter(|_| window.room() > 0);
+            .enumerate()
+            .filter(|(_, shipment)| shipment.more);
+        let next = waiting.min_by_key(|(_, shipment)| due(shipment).max(now));
+        let (next, due) = match next.filter(|_| window.room() > 0) {
+            Some((index, shipment)) if due(shipment) <= now => (Some(index), None),
+            Some((_, shipment)) => (None, Some(due(shipment))),
+            None => (None, None),
+        };
         tokio::select! {
             biased;
-            ack = acks.recv() => match ack {
-                Some(ack) => acknowledge(&runs, &mut shipments, &mut window, ack).await,
+            word = words.recv() => match word {
+                Some(Word::Ack(ack)) => acknowledge(&runs, &mut shipments, &mut window, ack).await,
+                Some(Word::Flush(flush)) => {
+                    intervals.set(flush);
+                    for shipment in shipments.iter_mut().filter(|shipment| shipment.run == flush.run) {
+                        shipment.pace.set(flush.ms);
+                    }
+                }
                 None => return,
             },
             changed = changes.changed() => {
                 if changed.is_err() {
                     return;
                 }
-                renew(&mut shipments, runs.kept(), &resume);
+                renew(&mut shipments, runs.kept(), &resume, &intervals);
             }
             permit = output.reserve(), if next.is_some() => {
                 let (Ok(permit), Some(index)) = (permit, next) else { return };
                 let shipment = &mut shipments[index];
-                let Some((frame, batch)) = shipment.next_frame(window.room().min(MAX_BATCH)).await else {
+                let Some((frame, batch)) = shipment.next_frame(window.batch()).await else {
                     continue;
                 };
+                shipment.pace.sent();
                 window.sent(shipment.run, batch.0, batch.1);
                 permit.send(frame);
             }
+            () = sleep_until(due.unwrap_or(now)), if due.is_some() => {}
         }
     }
 }
 
+/// Intervals by run, the newest ones.
+#[derive(Debug, Default)]
+struct Intervals(VecDeque<FlushInterval>);
+
+impl Intervals {
+    fn set(&mut self, flush: FlushInterval) {
+        self.0.retain(|known| known.run != flush.run);
+        if self.0.len() >= MAX_INTERVALS {
+            self.0.pop_front();
+        }
+        self.0.push_back(flush);
+    }
+
+    fn of(&self, run: RunId) -> Option<u32> {
+        let known = self.0.iter().find(|known| known.run == run)?;
+        Some(known.ms)
+    }
+}
+
 /// Brings the list up to date: new runs, runs that are gone, and more records in those that are still written.
-fn renew(shipments: &mut Vec<Shipment>, kept: Vec<Kept>, resume: &HashMap<RunId, Seq>) {
+fn renew(
+    shipments: &mut Vec<Shipment>,
+    kept: Vec<Kept>,
+    resume: &HashMap<RunId, Seq>,
+    intervals: &Intervals,
+) {
     shipments.retain(|shipment| kept.iter().any(|kept| kept.run == shipment.run));
     for kept in kept {
         if let Some(shipment) = shipments
             .iter_mut()
             .find(|shipment| shipment.run == kept.run)
         {
-            let position = shipment
-                .reader
-                .as_ref()
-                .map_or(shipment.acknowledged, JournalReader::position);
-            shipment.end = kept.end;
-            shipment.more = kept.end.is_none_or(|end| position < end);
+            shipment.renew(&kept);
         } else {
-            shipments.push(Shipment {
-                run: kept.run,
-                journal: kept.journal,
-                end: kept.end,
-                reader: None,
-                acknowledged: resume.get(&kept.run).copied().unwrap_or_default(),
-                more: true,
-                error: None,
-            });
+            let mut shipment = Shipment::new(&kept, resume.get(&kept.run).copied());
+            if let Some(ms) = intervals.of(kept.run) {
+                shipment.pace.set(ms);
+            }
+            shipments.push(shipment);
         }
     }
 }
@@ -116,7 +149,7 @@ async fn acknowledge(runs: &Runs, shipments: &mut [Shipment], window: &mut Windo
         .iter_mut()
         .find(|shipment| shipment.run == ack.run)
     {
-        shipment.acknowledged = ack.seq;
+        shipment.acknowledged(&ack);
         if ack.rewind {
             tracing::info!(
                 "run {}: the dashboard asks for what comes after record {}",
@@ -124,70 +157,28 @@ async fn acknowledge(runs: &Runs, shipments: &mut [Shipment], window: &mut Windo
                 ack.seq
             );
             window.forget(ack.run);
-            shipment.reader = None;
-            shipment.more = true;
         }
     }
     runs.acknowledged(ack.run, ack.seq).await;
 }
 
-impl Shipment {
-    /// The next frame, its last record and the size of its records; none when there is nothing (more) to send now.
-    async fn next_frame(&mut self, max_bytes: usize) -> Option<(Bytes, (Seq, usize))> {
-        let (run, after, journal) = (self.run, self.acknowledged, self.journal.clone());
-        let reader = self.reader.take();
-        // Reading and compressing may take milliseconds, on a slow disk more: not on the thread that beats.
-        let read = spawn_blocking(move || -> Result<_, JournalError> {
-            let mut reader = match reader {
-                Some(reader) => reader,
-                None => JournalReader::open(&journal, after)?,
-            };
-            let batch = reader.read_batch(max_bytes)?;
-            let frame = batch.map(|batch| (encode(run, &batch), batch.last_seq, batch.bytes.len()));
-            Ok((reader, frame))
-        });
-        let (reader, frame) = match read.await {
-            Ok(Ok(read)) => read,
-            Ok(Err(JournalError::NoSuchRecord { last, .. })) => {
-                tracing::warn!(
-                    "run {run}: the dashboard has record {after}, but the journal ends with {last}"
-                );
-                self.acknowledged = last;
-                return None;
-            }
-            Ok(Err(error)) => {
-                // The run's follower ends a damaged journal as soon as nobody writes it; then it is read again.
-                let error = error.to_string();
-                if self.error.as_ref() != Some(&error) {
-                    tracing::error!("run {run}: {error}");
-                    self.error = Some(error);
-                }
-                self.more = false;
-                return None;
-            }
-            Err(panicked) => {
-                tracing::error!("run {run}: {panicked}");
-                self.more = false;
-                return None;
-            }
-        };
-        let position = reader.position();
-        self.reader = Some(reader);
-        let Some((frame, last_seq, bytes)) = frame else {
-            self.more = false;
-            return None;
-        };
-        self.more = self.end.is_none_or(|end| position < end);
-        match frame {
-            Ok(frame) => Some((frame.into(), (last_seq, bytes))),
-            Err(error) => {
-                tracing::error!("run {run}: {error}");
-                None
-            }
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn encode(run: RunId, batch: &Batch) -> Result<Vec<u8>, frame::FrameError> {
-    frame::encode(run, batch.first_seq, batch.last_seq, &batch.bytes)
+    #[test]
+    fn only_the_newest_intervals_are_remembered() {
+        let mut intervals = Intervals::default();
+        let runs: Vec<RunId> = (0..=MAX_INTERVALS).map(|_| RunId::new()).collect();
+        for run in &runs {
+            intervals.set(FlushInterval { run: *run, ms: 1 });
+        }
+        intervals.set(FlushInterval {
+            run: runs[1],
+            ms: 2,
+        });
+        assert_eq!(intervals.0.len(), MAX_INTERVALS);
+        assert_eq!(intervals.of(runs[0]), None);
+        assert_eq!(intervals.of(runs[1]), Some(2));
+    }
 }

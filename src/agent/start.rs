@@ -6,14 +6,14 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use tokio_util::task::TaskTracker;
 
-use crate::agent::commands::Commands;
 use crate::agent::config::{self, Config};
 use crate::agent::environment::Environment;
 use crate::agent::identity::Identity;
 use crate::agent::launch::SelfCommand;
+use crate::agent::launcher::{Direct, Launcher};
 use crate::agent::runs::{self, Runs};
 use crate::agent::uplink::{Health, Tls, Uplink};
-use crate::agent::{facts, metrics, stasysmo, state_dir};
+use crate::agent::{facts, helper, metrics, replace, stasysmo, state_dir};
 use crate::base::{logging, shutdown};
 
 /// Checks a file as `check-config` does: without the environment's token or state directory being looked at on disk.
@@ -50,7 +50,28 @@ pub fn run(file: Option<&Path>, once: bool, self_command: SelfCommand) -> anyhow
     ended
 }
 
-async fn serve(config: Config, once: bool, self_command: SelfCommand) -> anyhow::Result<()> {
+/// Who starts runs here. Says what an agent without root and without a helper cannot do.
+fn launcher(config: &mut Config, state_dir: &Path, self_command: SelfCommand) -> Launcher {
+    if let Some(socket) = &config.helper {
+        tracing::info!(
+            "runs are started by the root helper at {}",
+            socket.display()
+        );
+        let client = helper::Client::new(socket.clone(), config.helper_state_dir.clone());
+        return Launcher::Helper(client);
+    }
+    let execution = std::mem::take(&mut config.execution);
+    let direct = Direct::new(state_dir, self_command, execution, None);
+    tracing::info!("{}", direct.manner());
+    if !nix::unistd::geteuid().is_root() {
+        tracing::info!(
+            "not root and without a root helper: commands run with this user's rights; switching a system, reboot and the like fail unless the rebuild tool asks for root by itself"
+        );
+    }
+    Launcher::Direct(Box::new(direct))
+}
+
+async fn serve(mut config: Config, once: bool, self_command: SelfCommand) -> anyhow::Result<()> {
     let hostname = match config.hostname.clone() {
         Some(name) => name,
         None => facts::hostname()?,
@@ -66,18 +87,13 @@ async fn serve(config: Config, once: bool, self_command: SelfCommand) -> anyhow:
     };
     let tasks = TaskTracker::new();
     let token = shutdown::on_signals(&tasks)?;
-    let commands = Commands::find(&config, &self_command, &state_dir);
-    let runs = Runs::open(
-        &state_dir,
-        self_command,
-        commands.clone(),
-        config.stop_grace.as_secs(),
-        token.clone(),
-    )?;
+    let launcher = launcher(&mut config, &state_dir, self_command);
+    let runs = Runs::open(launcher, token.clone())?;
     let paths = config
         .stasysmo_paths
         .clone()
         .unwrap_or_else(stasysmo::default_paths);
+    let service_manager = config.service_manager;
     let uplink = Uplink {
         identity: Identity {
             url: config.url,
@@ -86,8 +102,6 @@ async fn serve(config: Config, once: bool, self_command: SelfCommand) -> anyhow:
             interval: config.interval,
             labels: config.labels,
             host: facts::host(Path::new("/")),
-            repo: config.repo,
-            commands,
         },
         tls,
         runs: runs.clone(),
@@ -96,12 +110,25 @@ async fn serve(config: Config, once: bool, self_command: SelfCommand) -> anyhow:
         once,
         health: tokio::sync::watch::channel(Health::default()).0,
     };
+    if service_manager && !once {
+        let (runs, health) = (uplink.runs.clone(), uplink.health.subscribe());
+        // What a run has said last shall be heard before the agent goes, if anybody listens.
+        let idle = move || runs.is_idle() && (runs.kept().is_empty() || !health.borrow().connected);
+        let service = replace::Service::of_process(Path::new("/"));
+        tasks.spawn(replace::watch(
+            service,
+            state_dir.clone(),
+            idle,
+            token.clone(),
+        ));
+    }
     if !once {
         let stop = token.clone();
         tasks.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = runs::watch(runs) => {}
+                () = runs::watch(runs.clone()) => {}
+                () = runs.prune_regularly() => {}
             }
         });
     }

@@ -11,26 +11,31 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::Signal;
 
-use crate::agent::journal::{self, BackgroundWriter, JournalWriter};
+use crate::agent::ground_truth;
+use crate::agent::journal::{self, BackgroundWriter, JournalWriter, Limits};
+use crate::agent::launcher;
 use crate::agent::pty::{Pty, ReadOutcome};
 use crate::agent::run_dir::{RunDir, SupervisorRequest};
 use crate::base::{VERSION, clock};
-use crate::run::event::{NoticeKind, RunEvent};
+use crate::run::event::RunEvent;
 use crate::run::id::Seq;
 use crate::run::summary::{Ended, Interference, outcome};
+use crate::run::system::{GroundTruth, SystemState, acts_elsewhere};
 use crate::run::tracker::Tracker;
 
 mod environment;
 mod output;
 mod program;
+mod requests;
 mod signals;
 mod stop;
+mod unit;
 
 use output::Output;
 use signals::Signals;
 use stop::{Cause, Ladder};
+use unit::Unit;
 
 /// How long output is still read after the program ended: children in the background keep the terminal open.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -57,12 +62,18 @@ pub fn run(run_dir: &Path) -> anyhow::Result<i32> {
             dir.path().display()
         );
     }
-    let writer = BackgroundWriter::start(JournalWriter::open(&path)?)
-        .context("the journal's thread does not start")?;
+    let writer = BackgroundWriter::start(JournalWriter::limited(
+        &path,
+        Limits::of(request.journal_max),
+    )?)
+    .context("the journal's thread does not start")?;
     let mut supervisor = Supervisor {
+        unit: Unit::found(request.run),
+        ended: false,
         output: Output::new(writer, Tracker::new(&request.kind)),
         dir,
         request,
+        before: ground_truth::read(Path::new("/")),
         signals,
         ladder: None,
         timeout_at: None,
@@ -74,7 +85,12 @@ pub fn run(run_dir: &Path) -> anyhow::Result<i32> {
 struct Supervisor {
     dir: RunDir,
     request: SupervisorRequest,
+    /// The host's links before the program started.
+    before: SystemState,
     signals: Signals,
+    unit: Unit,
+    /// The program has ended; its children may not have.
+    ended: bool,
     output: Output,
     ladder: Option<Ladder>,
     timeout_at: Option<Instant>,
@@ -88,8 +104,9 @@ impl Supervisor {
             at: clock::now(),
             argv: self.request.argv.clone(),
             agent_version: VERSION.to_owned(),
-            boot_id: program::boot_id(),
-            generation: program::generation(),
+            boot_id: self.before.boot_id.clone(),
+            generation: self.before.current.clone(),
+            system: Some(Box::new(self.before.clone())),
         });
         self.timeout_at = self
             .request
@@ -116,10 +133,11 @@ impl Supervisor {
             self.output.tick();
             // A missed signal costs a second, not the end.
             let looked = self.looked.elapsed() >= MAX_SLEEP;
-            if status.is_none() && (self.signals.child.swap(false, Ordering::Relaxed) || looked) {
-                self.looked = Instant::now();
+            let child = self.signals.child.swap(false, Ordering::Relaxed) || looked;
+            if child && status.is_none() {
                 match pty.try_wait() {
                     Ok(Some(ended)) => {
+                        self.ended = true;
                         status = Some(ended);
                         drain_until = Some(Instant::now() + DRAIN);
                     }
@@ -130,12 +148,18 @@ impl Supervisor {
                     }
                 }
             }
+            if child {
+                self.looked = Instant::now();
+                Unit::reap((!self.ended).then(|| pty.pid()));
+            }
             if let Some(status) = status {
                 let drained = drain_until.is_some_and(|until| Instant::now() >= until);
-                if drained && self.ladder.is_some() {
-                    pty.signal_group(Signal::SIGKILL);
-                }
                 if !open || drained {
+                    if self.ladder.is_some() && open {
+                        self.target(pty).kill();
+                    } else if self.ladder.is_some() {
+                        self.unit.end();
+                    }
                     return program::ended(status);
                 }
             }
@@ -171,91 +195,13 @@ impl Supervisor {
         open
     }
 
-    /// Signals that came, and what is due of a stop.
-    fn stops(&mut self, pty: &Pty) {
-        if self.signals.stop.swap(false, Ordering::Relaxed) {
-            self.take_stop(pty, false);
-        }
-        if self.signals.terminate.swap(false, Ordering::Relaxed) {
-            self.take_stop(pty, true);
-        }
-        let activating = self.output.tracker.is_activating();
-        if self.timeout_at.is_some_and(|at| Instant::now() >= at) && self.ladder.is_none() {
-            self.timeout_at = None;
-            if activating {
-                self.warn("the run is longer than its limit, but is not stopped in the middle of an activation; stop it with force if it hangs");
-            } else {
-                self.ladder = Some(Ladder::start(Cause::TimedOut, self.grace(), pty));
-            }
-        }
-        if let Some(ladder) = &mut self.ladder {
-            if activating && !ladder.forced() {
-                // It did not heed the first signal and has begun to change the host.
-                if ladder.due().is_some_and(|due| Instant::now() >= due) {
-                    self.ladder = None;
-                    self.warn("an activation has begun: the stop goes no further");
-                }
-            } else {
-                ladder.tick(pty);
-            }
-        }
-    }
-
-    /// `by_signal`: the supervisor itself was told to end (a shutdown, an administrator).
-    fn take_stop(&mut self, pty: &Pty, by_signal: bool) {
-        let (by, force) = match self.dir.stop_request() {
-            Ok(Some(request)) => (request.requested_by, request.force),
-            Ok(None) if by_signal => ("the host (SIGTERM)".to_owned(), false),
-            Ok(None) => return,
-            Err(error) => {
-                self.warn(&format!(
-                    "a stop was asked for, but cannot be read: {error:#}"
-                ));
-                return;
-            }
-        };
-        if self
-            .ladder
-            .as_ref()
-            .is_some_and(|ladder| ladder.forced() || !force)
-        {
-            return;
-        }
-        if self.output.tracker.is_activating() && !force {
-            self.warn(&format!(
-                "stop asked for by {by} is refused: the activation has begun, and stopping it would leave the host half-way; ask with force if you must"
-            ));
-            return;
-        }
-        self.output.event(RunEvent::StopRequested {
-            at: clock::now(),
-            by: by.clone(),
-            force,
-        });
-        self.ladder = Some(Ladder::start(Cause::Asked { by, force }, self.grace(), pty));
-    }
-
-    fn grace(&self) -> Duration {
-        Duration::from_secs(self.request.grace_s)
-    }
-
-    fn warn(&mut self, text: &str) {
-        let line = self.output.lines + 1;
-        self.output.event(RunEvent::Notice {
-            at: clock::now(),
-            kind: NoticeKind::Warning,
-            line,
-            text: text.to_owned(),
-        });
-    }
-
     /// Sleeps until there is output, a signal, or something is due.
     fn wait(&mut self, pty: &Pty, open: bool, drain_until: Option<Instant>) {
         let now = Instant::now();
         let due = [
             self.output.due(),
             drain_until,
-            self.timeout_at,
+            self.timeout_at.filter(|_| self.ladder.is_none()),
             self.ladder.as_ref().and_then(Ladder::due),
         ];
         let sleep = due
@@ -291,7 +237,13 @@ impl Supervisor {
             None => {}
         }
         let kind = Some(&self.request.kind);
-        let outcome = outcome(kind, ended, &self.output.tracker, &interference);
+        let after = ground_truth::read(Path::new("/"));
+        let truth = GroundTruth {
+            before: Some(&self.before),
+            after: Some(&after),
+            elsewhere: acts_elsewhere(&self.request.argv),
+        };
+        let outcome = outcome(kind, ended, &self.output.tracker, &interference, &truth);
         let (bytes, crc32c) = self.output.totals();
         let finished = RunEvent::Finished {
             at: clock::now(),
@@ -299,9 +251,13 @@ impl Supervisor {
             lines: self.output.lines,
             bytes,
             crc32c,
-            generation: program::generation(),
+            generation: after.current.clone(),
+            system: Some(Box::new(after)),
         };
         self.output.event(finished);
+        if let Some(root) = &self.request.gc_root {
+            launcher::remove_gc_root(root);
+        }
         if self.output.journal.finish(JOURNAL_PATIENCE) {
             return 0;
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use super::text;
 use crate::run::id::{CommandName, HostName};
 
 /// What the program is told.
@@ -102,4 +103,10 @@ pub struct Follow {
     /// Print the run's id and do not watch.
     #[arg(long)]
     pub no_wait: bool,
+    /// Wait for a host that is offline or busy, instead of failing; `nixfleet stop RUN` cancels.
+    #[arg(long)]
+    pub queue: bool,
+    /// How long it may wait: 90m, 2h, 3d; a day without, at least a minute, at most 7 days.
+    #[arg(long, value_name = "TIME", requires = "queue", value_parser = text::seconds)]
+    pub expires: Option<u64>,
 }

@@ -4,15 +4,16 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
+use super::args::Follow;
 use super::client::{Client, ClientError};
 use super::exit::Exit;
 use super::output::Output;
 use super::progress::ProgressLine;
 use super::sse::{Event, Events};
-use super::{runs, text};
+use super::{last_words, text};
 use crate::base::clock;
 use crate::run::id::{HostName, RunId};
-use crate::run::phase::{Phase, RunState};
+use crate::run::phase::Phase;
 use crate::wire::api::{CommandBody, CommandQueued, LogLines, Run};
 
 /// Error lines that are repeated at the end of a run that failed.
@@ -44,11 +45,13 @@ pub fn start(
     hosts: &[HostName],
     command: &str,
     args: &[String],
-    no_wait: bool,
+    follow: &Follow,
 ) -> anyhow::Result<Exit> {
     let body = CommandBody {
         command: command.to_owned(),
         args: args.to_vec(),
+        queue: follow.queue,
+        expires_in: follow.expires,
     };
     let width = hosts
         .iter()
@@ -57,7 +60,10 @@ pub fn start(
         .unwrap_or(0);
     let one = |host: &HostName| -> anyhow::Result<Exit> {
         let queued: CommandQueued = client.post(&format!("/api/hosts/{host}/command"), &body)?;
-        if no_wait {
+        if let Some(until) = &queued.queued_until {
+            eprintln!("{}", last_words::waiting(host, &queued.command_id, until));
+        }
+        if follow.no_wait {
             if out.is_json() {
                 out.document(&queued)?;
             } else {
@@ -116,7 +122,9 @@ pub fn watch(client: &Client, out: &Output, id: &RunId, how: &Watch) -> anyhow::
         line: ProgressLine::new(how.progress && !out.is_json()),
         next: 1,
         phase: None,
+        refused: None,
         errors: VecDeque::new(),
+        said_end: false,
     };
     while watching.take(&events.next_event()?)? {}
     drop(watching.line);
@@ -124,7 +132,7 @@ pub fn watch(client: &Client, out: &Output, id: &RunId, how: &Watch) -> anyhow::
     if out.is_json() {
         out.document(&json!({ "event": "end", "run": run }))?;
     } else {
-        conclude(&run, how, &watching.errors);
+        last_words::conclude(&run, &how.prefix, &watching.errors);
     }
     Ok(run)
 }
@@ -136,7 +144,11 @@ struct Watching<'a> {
     /// The number of the first line that has not been shown.
     next: u64,
     phase: Option<Phase>,
+    /// The refusal of a stop that was shown.
+    refused: Option<String>,
     errors: VecDeque<String>,
+    /// Whether it was said that the run has ended while its output is still coming.
+    said_end: bool,
 }
 
 impl Watching<'_> {
@@ -164,6 +176,20 @@ impl Watching<'_> {
                 } else {
                     let run: Run = serde_json::from_str(&event.data).map_err(strange)?;
                     self.line.update(&run);
+                    if run.stop_refused != self.refused {
+                        self.refused.clone_from(&run.stop_refused);
+                        self.refusal();
+                    }
+                    if run.state.is_terminal() && run.bytes_pending > 0 && !self.said_end {
+                        self.said_end = true;
+                        self.line.hide();
+                        eprintln!(
+                            "{}{}",
+                            self.how.prefix,
+                            last_words::summary(&run, clock::now())
+                        );
+                        self.line.draw();
+                    }
                     if !self.how.progress && run.phase != self.phase {
                         self.phase = run.phase;
                         let phase = run.phase.map_or("", Phase::name);
@@ -175,6 +201,15 @@ impl Watching<'_> {
             _ => {}
         }
         Ok(true)
+    }
+
+    /// A stop that somebody asked for, and that the host does not carry out.
+    fn refusal(&mut self) {
+        if let Some(why) = &self.refused {
+            self.line.hide();
+            eprintln!("{}nixfleet: {}", self.how.prefix, text::plain(why));
+            self.line.draw();
+        }
     }
 
     fn lines(&mut self, lines: &LogLines) -> anyhow::Result<()> {
@@ -192,7 +227,7 @@ impl Watching<'_> {
             shown.push_str(&text::line(&line.text, self.out.has_colour()));
             shown.push('\n');
             let plain = text::line(&line.text, false);
-            if is_error(&plain) {
+            if last_words::is_error(&plain) {
                 if self.errors.len() == MAX_ERRORS {
                     self.errors.pop_front();
                 }
@@ -206,67 +241,9 @@ impl Watching<'_> {
     }
 }
 
-fn is_error(line: &str) -> bool {
-    let line = line.trim_start();
-    line.starts_with("error:") || line.starts_with("Error:") || line.contains(": error:")
-}
-
-/// The last words, on standard error.
-fn conclude(run: &Run, how: &Watch, errors: &VecDeque<String>) {
-    if !matches!(run.state, RunState::Succeeded) {
-        for line in errors {
-            eprintln!("{}{line}", how.prefix);
-        }
-    }
-    eprintln!("{}{}", how.prefix, summary(run, clock::now()));
-}
-
-/// `switch on web1: failed after 2m 05s: the build of hello failed`.
-fn summary(run: &Run, now: clock::Millis) -> String {
-    let after = runs::took(run, now).map_or_else(String::new, |took| format!(" after {took}"));
-    let reason = run
-        .reason
-        .as_deref()
-        .filter(|_| run.state != RunState::Succeeded);
-    let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
-    let missing = if run.bytes_missing > 0 {
-        format!(" ({} bytes of output could not be kept)", run.bytes_missing)
-    } else {
-        String::new()
-    };
-    let state = run.state.name().replace('_', " ");
-    let text = format!(
-        "{} on {}: {state}{after}{reason}{missing}",
-        run.command, run.host
-    );
-    text::plain(&text).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::runs::sample;
-
-    #[test]
-    fn the_last_words_say_how_and_why() {
-        let ended = Run {
-            state: RunState::Succeeded,
-            finished_at: Some("2026-01-31T08:15:41.000Z".into()),
-            reason: Some("all is well".into()),
-            ..sample()
-        };
-        assert_eq!(summary(&ended, 0), "switch on web1: succeeded after 10s");
-        let failed = Run {
-            state: RunState::RebootRequired,
-            reason: Some("a\u{1b}[2J reason".into()),
-            bytes_missing: 5,
-            ..ended
-        };
-        assert_eq!(
-            summary(&failed, 0),
-            "switch on web1: reboot required after 10s: a\\u{1b}[2J reason (5 bytes of output could not be kept)"
-        );
-    }
 
     #[test]
     fn lines_that_come_again_are_shown_once() {
@@ -277,7 +254,9 @@ mod tests {
             line: ProgressLine::new(false),
             next: 1,
             phase: None,
+            refused: None,
             errors: VecDeque::new(),
+            said_end: false,
         };
         let event = |event: &str, data: Value| Event {
             event: event.into(),
@@ -305,17 +284,5 @@ mod tests {
         assert!(watching.take(&event("ping", json!({}))).unwrap());
         assert!(!watching.take(&event("end", json!({}))).unwrap());
         assert!(watching.take(&event("lines", json!("nonsense"))).is_err());
-    }
-
-    #[test]
-    fn error_lines_are_known() {
-        for (line, expected) in [
-            ("error: builder failed", true),
-            ("       error: attribute missing", true),
-            ("foo.c:3: error: x", true),
-            ("0 errors", false),
-        ] {
-            assert_eq!(is_error(line), expected, "{line}");
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use super::text::plain;
+use super::text::{minute, plain};
 use crate::run::event::{Progress, ProgressUnit};
 use crate::wire::api::Run;
 
@@ -65,6 +65,16 @@ impl Drop for ProgressLine {
 
 /// `building 3/10  building hello-2.12 (buildPhase)`.
 pub fn describe(run: &Run) -> String {
+    if run.state.is_terminal() {
+        let state = run.state.name().replace('_', " ");
+        return match run.bytes_pending {
+            0 => state,
+            pending => format!("{state}; incomplete, {pending} bytes missing"),
+        };
+    }
+    if let Some(until) = &run.queued_until {
+        return format!("waiting until {}", minute(until));
+    }
     let mut text = run
         .phase
         .map_or_else(|| run.state.name(), |phase| phase.name())

@@ -1,5 +1,7 @@
 //! `runs` and `stop`, and finding the run that somebody means.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use super::client::Client;
@@ -9,6 +11,13 @@ use super::text;
 use crate::base::clock;
 use crate::run::id::{HostName, RunId};
 use crate::wire::api::{Host, Run, Runs, StopBody};
+
+/// How long `stop` waits for what the host makes of it.
+const HOST_ANSWERS: Duration = Duration::from_secs(2);
+/// After so long, a refusal that stood there before is taken for the answer.
+const SAME: Duration = Duration::from_secs(1);
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(200);
 
 pub fn list(
     client: &Client,
@@ -32,9 +41,11 @@ pub fn table(runs: &[Run], now: clock::Millis) -> String {
     let rows: Vec<Vec<String>> = runs
         .iter()
         .map(|run| {
-            let state = match run.phase {
-                Some(phase) if !run.state.is_terminal() => phase.name(),
-                _ => run.state.name(),
+            let state = match (run.phase, &run.queued_until) {
+                (_, Some(until)) => format!("waiting until {}", text::minute(until)),
+                (Some(phase), _) if !run.state.is_terminal() => phase.name().into(),
+                _ if run.incomplete => format!("{} (incomplete)", run.state.name()),
+                _ => run.state.name().into(),
             };
             let age = clock::parse_rfc3339(&run.created_at)
                 .map_or_else(|| String::from("?"), |at| text::age(now.saturating_sub(at)));
@@ -42,7 +53,7 @@ pub fn table(runs: &[Run], now: clock::Millis) -> String {
                 run.id.to_string(),
                 run.host.clone(),
                 run.command.clone(),
-                state.to_owned(),
+                state,
                 age,
                 took(run, now).unwrap_or_default(),
                 run.requested_by.clone(),
@@ -104,12 +115,29 @@ pub fn find(client: &Client, name: &str, which: Which) -> anyhow::Result<RunId> 
 
 pub fn stop(client: &Client, out: &Output, name: &str, force: bool) -> anyhow::Result<Exit> {
     let run = find(client, name, Which::Current)?;
+    let before = client.get::<Run>(&format!("/api/runs/{run}"))?.stop_refused;
     let answer: Value = client.post(&format!("/api/runs/{run}/stop"), &StopBody { force })?;
     if out.is_json() {
         out.document(&answer)?;
-    } else {
-        out.text(&format!("asked to stop {run}\n"))?;
+        return Ok(Exit::Success);
     }
+    // The host decides: in the middle of an activation it refuses unless forced.
+    let asked = Instant::now();
+    let until = asked + HOST_ANSWERS;
+    while !force && Instant::now() < until {
+        let run: Run = client.get(&format!("/api/runs/{run}"))?;
+        if run.state.is_terminal() {
+            break;
+        }
+        // One that was there before may be the answer to an earlier question.
+        let is_answer = run.stop_refused != before || asked.elapsed() >= SAME;
+        if let Some(why) = run.stop_refused.as_ref().filter(|_| is_answer) {
+            eprintln!("nixfleet: {}", text::plain(why));
+            return Ok(Exit::Error);
+        }
+        std::thread::sleep(LOOK);
+    }
+    out.text(&format!("asked to stop {run}\n"))?;
     Ok(Exit::Success)
 }
 
@@ -135,10 +163,17 @@ pub fn sample() -> Run {
         lines: 0,
         bytes: 0,
         bytes_missing: 0,
+        bytes_pending: 0,
+        incomplete: false,
+        verified: None,
+        recovered: false,
+        queued_until: None,
+        reconnect_deadline_ms: None,
         warnings: 0,
         errors: 0,
         failed_units: Vec::new(),
         generation: None,
+        stop_refused: None,
     }
 }
 
@@ -160,13 +195,21 @@ mod tests {
                 phase: Some(Phase::Building),
                 finished_at: Some("2026-01-31T08:15:35.000Z".into()),
                 requested_by: "token ci".into(),
+                incomplete: true,
+                ..sample()
+            },
+            Run {
+                state: RunState::Queued,
+                started_at: None,
+                queued_until: Some("2026-02-01T08:15:30.250Z".into()),
                 ..sample()
             },
         ];
         expect_test::expect![[r"
-            RUN                                   HOST  COMMAND  STATE     AGE  TOOK    BY
-            019a0000-0000-7000-8000-000000000001  web1  switch   building  2m   1m 59s  admin
-            019a0000-0000-7000-8000-000000000001  web1  switch   failed    2m   4s      token ci
+            RUN                                   HOST  COMMAND  STATE                               AGE  TOOK    BY
+            019a0000-0000-7000-8000-000000000001  web1  switch   building                            2m   1m 59s  admin
+            019a0000-0000-7000-8000-000000000001  web1  switch   failed (incomplete)                 2m   4s      token ci
+            019a0000-0000-7000-8000-000000000001  web1  switch   waiting until 2026-02-01 08:15 UTC  2m           admin
         "]]
         .assert_eq(&table(&runs, now));
     }

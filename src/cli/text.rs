@@ -63,6 +63,34 @@ pub fn duration(milliseconds: u64) -> String {
     }
 }
 
+/// `2026-01-31 08:15 UTC` for a time of the API; plain text for what is none.
+pub fn minute(rfc3339: &str) -> String {
+    match (rfc3339.get(..10), rfc3339.get(11..16)) {
+        (Some(day), Some(time)) if rfc3339.ends_with('Z') => {
+            plain(&format!("{day} {time} UTC")).into_owned()
+        }
+        _ => plain(rfc3339).into_owned(),
+    }
+}
+
+/// Seconds in a time such as `45s`, `90m`, `2h`, `3d`.
+pub fn seconds(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is no time; write 45s, 90m, 2h or 3d");
+    let unit = text.chars().next_back().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text
+        .strip_suffix(unit)
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(wrong)?;
+    number.checked_mul(seconds).ok_or_else(wrong)
+}
+
 /// Rows under headings, columns aligned, cells made plain, nothing after the last cell.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let rows: Vec<Vec<Cow<'_, str>>> = rows
@@ -97,6 +125,24 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_with_a_unit() {
+        for (text, expected) in [
+            ("45s", Some(45)),
+            ("90m", Some(5400)),
+            ("2h", Some(7200)),
+            ("7d", Some(604_800)),
+            ("2", None),
+            ("", None),
+            ("h", None),
+            ("-2h", None),
+            ("2é", None),
+            ("18446744073709551615d", None),
+        ] {
+            assert_eq!(super::seconds(text).ok(), expected, "{text}");
+        }
+    }
 
     #[test]
     fn only_colours_get_through_and_only_where_wanted() {

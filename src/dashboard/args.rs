@@ -1,5 +1,7 @@
 //! The dashboard's command line: run it, check its configuration, and say who may come in.
 
+mod backup;
+mod doctor;
 mod people;
 mod start;
 
@@ -41,6 +43,23 @@ enum Command {
     Run,
     /// Say whether the configuration is valid. Needs no secret and no network.
     CheckConfig,
+    /// Look whether the store is whole, also while the dashboard runs. Changes nothing.
+    ///
+    /// Exits with 0 when all is well or only warnings are found, and with 1 when something is broken.
+    Doctor {
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copy the store to a file, also while the dashboard runs.
+    #[command(after_help = backup::RESTORE, after_long_help = backup::RESTORE)]
+    Backup {
+        /// Where to; the file is there only when the copy is whole and checked.
+        file: PathBuf,
+        /// Replace a file that is there.
+        #[arg(long)]
+        force: bool,
+    },
     /// API tokens, for scripts and for the `nixfleet` command.
     #[command(subcommand)]
     Token(Token),
@@ -121,6 +140,8 @@ fn perform(args: Args) -> anyhow::Result<()> {
             println!("the configuration is valid");
             Ok(())
         }
+        Command::Doctor { json } => doctor::run(&settings, json),
+        Command::Backup { file, force } => backup::run(&settings, &file, force),
         Command::Token(command) => people::token(&settings, command),
         Command::User(command) => people::user(&settings, command),
     }

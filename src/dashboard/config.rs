@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::base::config_file;
 use crate::base::secret::Secret;
+use crate::dashboard::Keep;
 use crate::dashboard::access::address::Network;
 use crate::dashboard::tls::TlsFiles;
 
@@ -29,6 +30,8 @@ struct Written {
     trusted_proxies: Vec<String>,
     session_hours: Option<u32>,
     offline_after: Option<u32>,
+    retention_days: Option<u32>,
+    max_store_gb: Option<f64>,
     log_level: Option<String>,
 }
 
@@ -51,6 +54,8 @@ pub struct Settings {
     pub session: Duration,
     /// A host is offline after so many of its heartbeat intervals without one.
     pub offline_after: u32,
+    /// What is kept of finished runs, and how long.
+    pub keep: Keep,
     /// What is logged.
     pub log_level: String,
 }
@@ -170,8 +175,35 @@ fn check(file: Written, variable: &impl Fn(&str) -> Option<String>) -> Result<Se
         trusted_proxies,
         session,
         offline_after,
+        keep: keep(file.retention_days, file.max_store_gb)?,
         log_level,
     })
+}
+
+/// The smallest limit of the store, in gigabytes: a few large runs.
+const MIN_STORE_GB: f64 = 0.1;
+
+/// What is kept; 0 means no limit.
+fn keep(days: Option<u32>, gigabytes: Option<f64>) -> Result<Keep, String> {
+    let age = match days.unwrap_or(0) {
+        0 => None,
+        days @ 1..=36_500 => Some(Duration::from_secs(u64::from(days) * 86_400)),
+        days => {
+            return Err(format!(
+                "retention_days: {days} is not between 1 and 36500; write 0 to keep runs for ever"
+            ));
+        }
+    };
+    let bytes = match gigabytes.unwrap_or(0.0) {
+        0.0 => None,
+        gigabytes if (MIN_STORE_GB..=1e6).contains(&gigabytes) => Some((gigabytes * 1e9) as u64),
+        gigabytes => {
+            return Err(format!(
+                "max_store_gb: {gigabytes} is not between {MIN_STORE_GB} and 1000000; write 0 for no limit"
+            ));
+        }
+    };
+    Ok(Keep { age, bytes })
 }
 
 /// `ADDRESS:PORT`, `:PORT` for all addresses, or `localhost:PORT`.

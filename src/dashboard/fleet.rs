@@ -7,6 +7,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -90,7 +91,15 @@ impl Fleet {
 
     /// What the hub knows of the host's current run; none ends the activity of `run`.
     pub fn set_activity(&self, host: &HostName, run: RunId, activity: Option<HostActivity>) {
-        self.change(host, false, |entry, _| entry.set_activity(run, activity));
+        self.change(host, false, |entry, now| {
+            entry.set_activity(run, activity);
+            entry.extend_grace(now);
+        });
+    }
+
+    /// How many runs wait for the host.
+    pub fn set_queued(&self, host: &HostName, waiting: usize) {
+        self.change(host, false, |entry, _| entry.queued = waiting);
     }
 
     /// An operator's note on a host, which may be new.
@@ -135,6 +144,21 @@ impl Fleet {
                 .map(|register| register.commands.clone())
                 .unwrap_or_default(),
         )
+    }
+
+    /// The protocol of a host's last connection; none if it was never here.
+    pub fn protocol(&self, host: &HostName) -> Option<u32> {
+        let state = lock(&self.state);
+        let entry = state.hosts.get(host)?;
+        entry.register.as_ref().map(|_| entry.protocol)
+    }
+
+    /// Whether a host is there, and how long one that is away may take to come back.
+    pub fn presence(&self, host: &HostName) -> Option<(HostStatus, Option<Duration>)> {
+        let state = lock(&self.state);
+        let entry = state.hosts.get(host)?;
+        let limit = entry.limit(self.multiplier);
+        Some(liveness::status(&entry.signs, limit, Instant::now()))
     }
 
     /// A host as the API shows it.

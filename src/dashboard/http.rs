@@ -46,6 +46,7 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
     ("get", "/api/runs/{id}", "viewer"),
     ("get", "/api/runs/{id}/log", "viewer"),
     ("get", "/api/runs/{id}/log.txt", "viewer"),
+    ("get", "/api/runs/{id}/gaps", "viewer"),
     ("post", "/api/runs/{id}/stop", "operator"),
     ("get", "/api/runs/{id}/events", "viewer"),
     ("get", "/api/events", "viewer"),
@@ -66,6 +67,7 @@ pub fn router(state: AppState) -> Router {
         .route("/api/runs/{id}", get(runs::one))
         .route("/api/runs/{id}/log", get(log::lines))
         .route("/api/runs/{id}/log.txt", get(log::text))
+        .route("/api/runs/{id}/gaps", get(log::gaps))
         .route("/api/runs/{id}/stop", post(runs::stop))
         .route("/api/runs/{id}/events", get(events::run::stream))
         .route("/api/events", get(events::fleet::stream))

@@ -3,14 +3,20 @@
 
 mod apply;
 mod draft;
+mod flush;
+mod operators;
 mod output;
 pub mod pushed;
+pub mod queue;
+mod records;
 mod register;
 pub mod requests;
-mod sanitize;
+pub mod sanitize;
+mod silence;
 #[cfg(test)]
 mod tests;
 mod track;
+mod verify;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -27,6 +33,7 @@ use crate::dashboard::live::{Live, lock};
 use crate::dashboard::store::{Store, StoreError};
 use crate::run::id::RunId;
 use draft::Draft;
+use queue::Queue;
 use requests::HubRequest;
 use track::Track;
 
@@ -38,8 +45,10 @@ const MAX_PEERS: usize = 64;
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// How long the hub waits after a failed commit, so that agents do not resend into a full disk as fast as they can.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How often it looks for runs that no agent took.
-const TICK: Duration = Duration::from_secs(5);
+/// A commit that takes so long is worth a word: everything live waits for it.
+const SLOW: Duration = Duration::from_secs(1);
+/// How often it looks at the deadlines of runs.
+const TICK: Duration = Duration::from_secs(1);
 
 /// What the hub did since it started.
 #[derive(Debug, Default)]
@@ -94,6 +103,8 @@ pub struct Hub {
     live: Live,
     /// The runs that are not over.
     runs: HashMap<RunId, Track>,
+    /// Those of them that wait for their hosts.
+    queue: Queue,
     requests: mpsc::Receiver<HubRequest>,
     ready: Arc<Ready>,
     counters: Arc<Counters>,
@@ -121,6 +132,7 @@ impl Hub {
             fleet,
             live,
             runs: HashMap::new(),
+            queue: Queue::new(),
             requests,
             ready: Arc::clone(&handle.ready),
             counters: Arc::clone(&handle.counters),
@@ -128,9 +140,13 @@ impl Hub {
         for row in hub.store.live_runs().await? {
             let end = hub.store.output_end(row.id).await?;
             let track = Track::new(row, end);
-            hub.live.publish(track.tip(), Vec::new());
-            hub.fleet
-                .set_activity(&track.row.host, track.row.id, track.activity());
+            hub.live.publish(track.tip(&hub.fleet), Vec::new());
+            if track.row.is_waiting() {
+                hub.note_waiting(&track.row);
+            } else {
+                hub.fleet
+                    .set_activity(&track.row.host, track.row.id, track.activity());
+            }
             hub.runs.insert(track.row.id, track);
         }
         Ok((hub, handle))
@@ -142,6 +158,7 @@ impl Hub {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let mut draft = Draft::new(clock::now());
+            let mut ticked = false;
             let stopping = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => true,
@@ -150,13 +167,21 @@ impl Hub {
                     false
                 }
                 () = self.ready.wake.notified() => false,
+                () = self.live.reader_changes() => {
+                    self.readers_changed();
+                    false
+                }
                 _ = tick.tick() => {
                     self.give_up_untaken(&mut draft).await;
                     self.give_up_silent(&mut draft).await;
+                    self.give_up_waiting(&mut draft).await;
+                    self.give_up_absent(&mut draft).await;
+                    ticked = true;
                     false
                 }
             };
             self.gather(&mut draft).await;
+            self.start_waiting(&mut draft, ticked).await;
             self.finish(draft).await;
             if stopping && lock(&self.ready.peers).is_empty() {
                 return;
@@ -183,6 +208,7 @@ impl Hub {
                         n_bytes += batch.n_bytes;
                         self.records(draft, &peer, batch).await;
                     }
+                    FromAgent::Status(status) => self.status(draft, &peer, *status).await,
                     FromAgent::Rejected(rejected) => self.rejected(draft, &peer, rejected).await,
                 }
             }
@@ -211,8 +237,16 @@ impl Hub {
         } else {
             let began = Instant::now();
             let done = self.store.commit(&commit).await;
-            let micros = began.elapsed().as_micros() as u64;
-            self.counters.micros.fetch_add(micros, Relaxed);
+            let took = began.elapsed();
+            self.counters
+                .micros
+                .fetch_add(took.as_micros() as u64, Relaxed);
+            if took >= SLOW {
+                tracing::warn!(
+                    records = draft.n_records,
+                    "the store took {took:.1?} to commit: all that is live comes later by that; is its disk busy?"
+                );
+            }
             done
         };
         match event {
@@ -221,7 +255,7 @@ impl Hub {
                     self.counters.commits.fetch_add(1, Relaxed);
                     self.counters.records.fetch_add(draft.n_records, Relaxed);
                 }
-                draft.succeed(event, &self.live, &self.fleet, &mut self.runs);
+                draft.succeed(event, self);
             }
             Err(error) => {
                 tracing::error!("nothing was stored: {error}; agents keep it and send it again");

@@ -3,10 +3,10 @@
 //! Nothing waits for a reader. A run's tip is a value that readers look at when they can; the lines behind it come from
 //! the last few in memory or from the store. A reader of the fleet that falls behind is told so and starts from a whole picture.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Notify, broadcast, watch};
 
 use crate::run::id::{HostName, RunId};
 use crate::wire::api::{LogLine, Run};
@@ -38,6 +38,8 @@ pub struct Tip {
     pub lines: u64,
     /// The line that is not finished yet.
     pub partial: Arc<str>,
+    /// Whether nothing more will come. A run can have ended while output of it is still on its way.
+    pub over: bool,
 }
 
 /// A live run, as its readers see it.
@@ -96,6 +98,45 @@ impl Channel {
 pub struct Live {
     runs: Arc<Mutex<HashMap<RunId, Arc<Channel>>>>,
     changes: broadcast::Sender<Change>,
+    reading: Arc<Reading>,
+}
+
+/// The runs whose readers came or left since somebody asked.
+#[derive(Debug, Default)]
+struct Reading {
+    runs: Mutex<HashSet<RunId>>,
+    wake: Notify,
+}
+
+/// Says that a reader of a run has left, once the fields before it are gone.
+#[derive(Debug)]
+struct Leaving {
+    run: RunId,
+    reading: Arc<Reading>,
+}
+
+impl Reading {
+    fn note(&self, run: RunId) {
+        lock(&self.runs).insert(run);
+        self.wake.notify_one();
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.reading.note(self.run);
+    }
+}
+
+/// A reader of a live run.
+#[derive(Debug)]
+pub struct Reader {
+    /// The run.
+    pub channel: Arc<Channel>,
+    /// How it stands.
+    pub tips: watch::Receiver<Tip>,
+    /// After `tips`: fields go in their order.
+    _leaving: Leaving,
 }
 
 impl Default for Live {
@@ -103,6 +144,7 @@ impl Default for Live {
         Self {
             runs: Arc::default(),
             changes: broadcast::Sender::new(CHANGES),
+            reading: Arc::default(),
         }
     }
 }
@@ -119,11 +161,29 @@ impl Live {
         let _ = self.changes.send(change);
     }
 
-    /// The tips of a live run; none if it is not live.
-    pub fn watch(&self, run: RunId) -> Option<(Arc<Channel>, watch::Receiver<Tip>)> {
+    /// A new reader of a live run; none if it is not live.
+    pub fn watch(&self, run: RunId) -> Option<Reader> {
         let channel = Arc::clone(lock(&self.runs).get(&run)?);
         let tips = channel.tip.subscribe();
-        Some((channel, tips))
+        self.reading.note(run);
+        Some(Reader {
+            channel,
+            tips,
+            _leaving: Leaving {
+                run,
+                reading: Arc::clone(&self.reading),
+            },
+        })
+    }
+
+    /// Waits until readers of runs come or leave. May wake without.
+    pub async fn reader_changes(&self) {
+        self.reading.wake.notified().await;
+    }
+
+    /// The runs whose readers came or left.
+    pub fn take_reader_changes(&self) -> HashSet<RunId> {
+        std::mem::take(&mut lock(&self.reading.runs))
     }
 
     /// A live run as it is now.
@@ -142,7 +202,7 @@ impl Live {
 
     /// Shows how a run stands now, and its newest `lines` if they were put together for readers.
     pub fn publish(&self, tip: Tip, lines: Vec<LogLine>) {
-        let (id, over) = (tip.run.id, tip.run.state.is_terminal());
+        let (id, over) = (tip.run.id, tip.over);
         let channel = {
             let mut runs = lock(&self.runs);
             let channel = runs.entry(id).or_insert_with(|| {
@@ -161,9 +221,11 @@ impl Live {
         channel.tip.send_replace(tip);
     }
 
-    /// Ends the channel of a run that is no more.
+    /// Ends the channel of a run that is no more, and so the streams of its readers, who hold on to it.
     pub fn forget(&self, run: RunId) {
-        lock(&self.runs).remove(&run);
+        if let Some(channel) = lock(&self.runs).remove(&run) {
+            channel.tip.send_modify(|tip| tip.over = true);
+        }
     }
 }
 
@@ -185,6 +247,13 @@ mod tests {
     }
 
     fn channel() -> Channel {
+        Channel {
+            tip: watch::Sender::new(tip()),
+            recent: Mutex::default(),
+        }
+    }
+
+    fn tip() -> Tip {
         let row = crate::dashboard::store::runs::RunRow {
             id: RunId::new(),
             host: "web1".parse().unwrap(),
@@ -194,15 +263,27 @@ mod tests {
             created_at: 0,
             view: crate::run::view::RunView::default(),
             last_seq: crate::run::id::Seq(0),
+            notes: crate::dashboard::store::runs::Notes::new(),
         };
-        Channel {
-            tip: watch::Sender::new(Tip {
-                run: Arc::new(Run::from(&row)),
-                lines: 0,
-                partial: "".into(),
-            }),
-            recent: Mutex::default(),
+        Tip {
+            run: Arc::new(Run::from(&row)),
+            lines: 0,
+            partial: "".into(),
+            over: false,
         }
+    }
+
+    #[tokio::test]
+    async fn readers_of_a_run_that_is_no_more_are_told() {
+        let (live, tip) = (Live::default(), tip());
+        let run = tip.run.id;
+        live.publish(tip, Vec::new());
+        let mut reader = live.watch(run).unwrap();
+        live.forget(run);
+        let told = tokio::time::timeout(std::time::Duration::from_secs(5), reader.tips.changed());
+        told.await.expect("silence").unwrap();
+        assert!(reader.tips.borrow().over);
+        assert!(live.watch(run).is_none());
     }
 
     #[test]

@@ -4,38 +4,40 @@
 //! hears of it, so that what was acknowledged survives a power cut.
 
 pub mod access;
+pub mod backup;
+pub mod check;
 pub mod commit;
 pub mod events;
+mod fault;
+pub mod file;
+pub mod health;
 pub mod hosts;
+pub mod lock;
+mod open;
 pub mod output;
+pub mod retention;
 pub mod runs;
+#[cfg(test)]
+mod sample;
+pub mod space;
 
 use std::borrow::Cow;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
 
 use sqlx::Row;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
-};
-
-/// Connections that read.
-const READERS: u32 = 4;
-/// How long a statement waits for a lock that another process holds (`nixfleet-dashboard token create`).
-const BUSY: Duration = Duration::from_secs(10);
-/// How long a request waits for a free connection.
-const ACQUIRE: Duration = Duration::from_secs(10);
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 /// The schema, step by step. An applied step is never edited; a test pins each one's hash.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "fleet", include_str!("store/migrations/0001_fleet.sql")),
     (
         2,
         "access",
         include_str!("store/migrations/0002_access.sql"),
     ),
+    (3, "runs", include_str!("store/migrations/0003_runs.sql")),
 ];
 
 fn migrator() -> Migrator {
@@ -58,8 +60,11 @@ fn migrator() -> Migrator {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database said no.
-    #[error("the database: {0}")]
-    Database(#[from] sqlx::Error),
+    #[error("the database: {}", fault::words(.0))]
+    Database(sqlx::Error),
+    /// What lies in its place is not this program's database, or cannot be used.
+    #[error(transparent)]
+    File(#[from] file::FileError),
     /// The schema cannot be brought up to date.
     #[error("the database's schema: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
@@ -79,36 +84,14 @@ pub struct Store {
     /// One connection: SQLite has one writer at a time, and a queue in the pool is fairer than its busy loop.
     writer: SqlitePool,
     readers: SqlitePool,
+    /// The data directory.
+    dir: Arc<Path>,
+    /// What the last writes said.
+    health: Arc<health::Health>,
 }
 
 impl Store {
-    /// Opens the database `nixfleet.db` in `data_dir`, and makes or updates its schema.
-    ///
-    /// # Errors
-    /// The directory or file cannot be written, the file is no database, or it is of a later version.
-    pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(data_dir.join("nixfleet.db"))
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(ACQUIRE)
-            .connect_with(options.clone())
-            .await?;
-        migrator().run(&writer).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .acquire_timeout(ACQUIRE)
-            .connect_with(options.read_only(true))
-            .await?;
-        Ok(Self { writer, readers })
-    }
-
-    /// Whether the store answers a read and could take a write.
+    /// Whether the store answers a read.
     ///
     /// # Errors
     /// It does not.
@@ -123,9 +106,13 @@ impl Store {
         self.writer.acquire().await.unwrap()
     }
 
-    /// Waits for running statements and closes all connections.
+    /// Waits for running statements, brings the log into the database and closes all connections.
     pub async fn close(&self) {
         self.readers.close().await;
+        // The last connection would do it by itself, but `token create` or a backup may have one too.
+        if let Err(error) = self.checkpoint().await {
+            tracing::warn!("the log stays beside the database until the next start: {error}");
+        }
         self.writer.close().await;
     }
 }

@@ -239,8 +239,18 @@ impl Agent {
         self.say(&ToDashboard::Heartbeat(Box::new(heartbeat))).await;
     }
 
-    /// The next message.
+    /// The next message that is not how long output may wait.
     pub async fn next(&mut self) -> ToAgent {
+        loop {
+            match self.next_of_all().await {
+                ToAgent::FlushInterval(_) => {}
+                message => return message,
+            }
+        }
+    }
+
+    /// The next message.
+    pub async fn next_of_all(&mut self) -> ToAgent {
         loop {
             let message = timeout(SOON, self.socket.next()).await.expect("silence");
             match message.unwrap().unwrap() {

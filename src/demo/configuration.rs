@@ -72,7 +72,9 @@ impl Configuration {
         rebuild.insert("program".into(), program.into());
         rebuild.insert("flake".into(), host.flake().into());
         // With the builders' own output, so that there is something to read.
-        rebuild.insert("args".into(), vec!["--print-build-logs"].into());
+        // Its own profile: what this machine runs says nothing about the demo host.
+        let args = vec!["--print-build-logs", "--profile-name", "demo"];
+        rebuild.insert("args".into(), args.into());
         table.insert("rebuild".into(), rebuild.into());
         fs::write(self.agent(), toml::to_string(&table)?).context("cannot write agent.toml")
     }

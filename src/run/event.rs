@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::phase::{Phase, RunState};
+use super::system::SystemState;
+use super::view::RunView;
 
 /// The most output bytes that one [`RunEvent::Output`] carries.
 pub const MAX_OUTPUT_CHUNK: usize = 64 * 1024;
@@ -29,6 +31,9 @@ pub enum RunEvent {
         /// The running system's store path before.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         generation: Option<String>,
+        /// The ground truth before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        system: Option<Box<SystemState>>,
     },
     /// A phase began. The phase before it ended at the same time.
     Phase {
@@ -87,7 +92,7 @@ pub enum RunEvent {
         /// In words; for a failed unit, the unit's name.
         text: String,
     },
-    /// An operator asked to stop the run.
+    /// An operator, the host or the run's time limit asked to stop the run.
     StopRequested {
         /// When the supervisor learnt of it.
         at: u64,
@@ -95,6 +100,9 @@ pub enum RunEvent {
         by: String,
         /// Also in the middle of an activation.
         force: bool,
+        /// Why it is not carried out, in words; absent when it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<String>,
     },
     /// The run ended. Always the last event.
     Finished {
@@ -111,6 +119,25 @@ pub enum RunEvent {
         /// The running system's store path after.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         generation: Option<String>,
+        /// The ground truth after.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        system: Option<Box<SystemState>>,
+    },
+    /// All that the records before this one add up to; the first record of every further part of a journal. Whoever
+    /// has all of them learns nothing from it. A journal over its limit has lost parts in its middle, and then this is
+    /// the one record that may follow another than the one before it: what is between is gone, and counted by the
+    /// difference to what was there.
+    Checkpoint {
+        /// When.
+        at: u64,
+        /// Position in the run's whole output: bytes before it.
+        offset: u64,
+        /// Lines that ended before it.
+        lines: u64,
+        /// CRC32C of the output before it.
+        crc32c: u32,
+        /// The run, as those records tell it.
+        view: Box<RunView>,
     },
 }
 
@@ -133,6 +160,7 @@ impl RunEvent {
             | Self::Gap { at, .. }
             | Self::Notice { at, .. }
             | Self::StopRequested { at, .. }
+            | Self::Checkpoint { at, .. }
             | Self::Finished { at, .. } => *at,
         }
     }

@@ -1,10 +1,18 @@
-//! How a run ended, from its exit status and what its texts said. The exit status outranks texts, except that the bash
-//! `nixos-rebuild` turns every failed activation into 1: there the texts tell which one it was.
+//! How a run ended, from its exit status, from what its texts said and from what the host's links say. The exit status
+//! outranks texts, except that the bash `nixos-rebuild` turns every failed activation into 1: there the texts tell which
+//! one it was. The links outrank both: what does not run was not switched to.
 
 use crate::run::event::{MAX_TEXT, Outcome};
-use crate::run::kind::RunKind;
+use crate::run::kind::{RebuildTool, RunKind};
 use crate::run::phase::{Phase, RunState};
+use crate::run::system::GroundTruth;
 use crate::run::tracker::Tracker;
+
+mod lost;
+mod nixos;
+mod success;
+
+pub use lost::{LastKnown, lost};
 
 /// How the program ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,19 +40,20 @@ const SIGINT: i32 = 2;
 /// What a shell and Python report of a program that SIGINT ended.
 const INTERRUPTED: i32 = 128 + SIGINT;
 
-/// The outcome of a run.
+/// The outcome of a run. Where the host's links are not known, `truth` is the default one.
 pub fn outcome(
     kind: Option<&RunKind>,
     ended: &Ended,
     tracker: &Tracker,
     interference: &Interference,
+    truth: &GroundTruth<'_>,
 ) -> Outcome {
     let (exit_code, signal) = match ended {
         Ended::Exited(code) => (Some(*code), None),
         Ended::Signaled(signal) => (None, Some(*signal)),
         Ended::NotStarted(_) | Ended::Unknown => (None, None),
     };
-    let (state, reason) = judge(kind, ended, tracker, interference);
+    let (state, reason) = judge(kind, ended, tracker, interference, truth);
     let reason = reason.map(|reason| reason.chars().take(MAX_TEXT).collect());
     Outcome {
         state,
@@ -59,20 +68,17 @@ fn judge(
     ended: &Ended,
     tracker: &Tracker,
     interference: &Interference,
+    truth: &GroundTruth<'_>,
 ) -> (RunState, Option<String>) {
-    let phase = tracker.phase().map_or("starting", Phase::name);
-    let half_way = if tracker.is_activating() {
-        "; the host may be between the old and the new configuration, switch again"
-    } else {
-        ""
-    };
+    let phase = phase(tracker);
     if let Ended::NotStarted(why) = ended {
         return (RunState::Failed, Some(format!("not started: {why}")));
     }
     // A program that ended well just before it was stopped, ended well.
     if *ended == Ended::Exited(0) {
-        return (RunState::Succeeded, None);
+        return success::judge(kind, truth);
     }
+    let half_way = half_way(kind, tracker, truth);
     if let Some(seconds) = interference.timed_out_s {
         let reason = format!(
             "timed out while {phase}: it ran longer than its limit of {seconds} s{half_way}"
@@ -102,67 +108,74 @@ fn judge(
         Ended::Unknown => (
             RunState::Lost,
             Some(format!(
-                "the exit status is not known; its last phase was {phase}"
+                "the exit status is not known; its last phase was {phase}{half_way}"
             )),
         ),
-        Ended::Exited(code) if is_rebuild(kind) => rebuild(*code, tracker),
-        Ended::Exited(code) => (RunState::Failed, Some(failed(*code, tracker))),
+        Ended::Exited(code) => match tool(kind) {
+            Some(RebuildTool::NixosRebuild) => nixos::judge(kind, *code, tracker, truth),
+            Some(RebuildTool::DarwinRebuild) => {
+                (RunState::Failed, Some(darwin(*code, tracker, truth)))
+            }
+            Some(RebuildTool::HomeManager) | None => {
+                (RunState::Failed, Some(failed(*code, tracker)))
+            }
+        },
         Ended::NotStarted(_) => (RunState::Failed, None),
     }
 }
 
-fn is_rebuild(kind: Option<&RunKind>) -> bool {
-    kind.is_none_or(|kind| matches!(kind, RunKind::Rebuild { .. }))
+/// The tool whose exit statuses count; a recording without a kind is taken for nixos-rebuild's.
+fn tool(kind: Option<&RunKind>) -> Option<RebuildTool> {
+    match kind {
+        None => Some(RebuildTool::NixosRebuild),
+        Some(RunKind::Rebuild { tool, .. }) => Some(*tool),
+        Some(RunKind::Plain) => None,
+    }
 }
 
-/// A rebuild that did not exit with 0.
-fn rebuild(code: i32, tracker: &Tracker) -> (RunState, Option<String>) {
-    let facts = tracker.facts();
-    let activating = tracker.is_activating();
-    // What switch-to-configuration exited with: the Python tool hands it on, the bash tool only says that it was not 0.
-    let hidden = code == 1 && facts.switch_errors;
-    let units = facts.units_failed || !facts.failed_units.is_empty();
-    let status = match facts.command_status {
-        Some(status) if activating => status,
-        _ if hidden && units => 4,
-        _ if hidden && facts.init_changed => 100,
-        _ => code,
-    };
-    match status {
-        4 if activating || hidden => {
-            let units = if facts.failed_units.is_empty() {
-                "units of the new configuration".to_owned()
-            } else {
-                facts.failed_units.join(", ")
-            };
-            let script = facts
-                .script_failed
-                .as_ref()
-                .map_or_else(String::new, |text| {
-                    format!("; its activation script failed too: {text}")
-                });
-            (
-                RunState::Degraded,
-                Some(format!(
-                    "the new configuration is active, but failed: {units}{script}; see `systemctl status`"
-                )),
-            )
+/// The rebuild's action; only the tools that set the system profile have one here.
+fn system_action(kind: Option<&RunKind>) -> Option<&str> {
+    match kind {
+        Some(RunKind::Rebuild { tool, action }) if *tool != RebuildTool::HomeManager => {
+            Some(action)
         }
-        100 if facts.init_changed && (activating || hidden) => (
-            RunState::RebootRequired,
-            Some(
-                "the new configuration takes effect after a reboot: its init is another one"
-                    .to_owned(),
-            ),
-        ),
-        _ => (RunState::Failed, Some(failed(code, tracker))),
+        _ => None,
+    }
+}
+
+fn phase(tracker: &Tracker) -> &'static str {
+    tracker.phase().map_or("starting", Phase::name)
+}
+
+/// For a run that was cut off: what became of the host, when it was in the middle of an activation or has changed.
+fn half_way(kind: Option<&RunKind>, tracker: &Tracker, truth: &GroundTruth<'_>) -> String {
+    let activating = tracker.is_activating();
+    let words = system_action(kind).and_then(|_| truth.words());
+    match words {
+        Some(words) if activating => {
+            format!("; {words}, and the activation did not come to its end: switch again")
+        }
+        Some(words) if truth.profile_changed() || truth.current_changed() => format!("; {words}"),
+        None if activating => {
+            "; the host may be between the old and the new configuration, switch again".to_owned()
+        }
+        _ => String::new(),
     }
 }
 
 /// `failed while building: the first error`
 fn failed(code: i32, tracker: &Tracker) -> String {
-    let phase = tracker.phase().map_or("starting", Phase::name);
-    match &tracker.facts().first_error {
+    let phase = phase(tracker);
+    let facts = tracker.facts();
+    let step = || {
+        let step = facts
+            .last_step
+            .as_deref()
+            .filter(|_| tracker.is_activating());
+        let step = step.map(|step| step.trim_end_matches('.'));
+        step.map_or_else(String::new, |step| format!(" at `{step}`"))
+    };
+    match &facts.first_error {
         Some((error, Phase::Running)) => {
             format!("failed with exit status {code}: {error}")
         }
@@ -178,10 +191,37 @@ fn failed(code: i32, tracker: &Tracker) -> String {
             if phase == "running" {
                 format!("failed with exit status {code}; {said}")
             } else {
-                format!("failed while {phase}: exit status {code}; {said}")
+                format!("failed while {phase}{}: exit status {code}; {said}", step())
             }
         }
     }
+}
+
+/// darwin-rebuild: its `activate` ends at the first step that fails, with that step's exit status; its checks come before
+/// all of them, exit status 2, and leave the host as it was.
+fn darwin(code: i32, tracker: &Tracker, truth: &GroundTruth<'_>) -> String {
+    let facts = tracker.facts();
+    let checks = facts
+        .first_error
+        .as_ref()
+        .filter(|(error, _)| error.contains("aborting activation"));
+    let mut reason = match checks {
+        Some((error, _)) => {
+            format!("failed in the checks before the activation, which changed nothing: {error}")
+        }
+        None => failed(code, tracker),
+    };
+    if tracker.is_activating() || truth.profile_changed() {
+        if checks.is_none()
+            && let (Some(_), Some(step)) = (&facts.first_error, &facts.last_step)
+        {
+            reason = format!("{reason} (at `{}`)", step.trim_end_matches('.'));
+        }
+        if let Some(words) = truth.words() {
+            reason = format!("{reason}; {words}");
+        }
+    }
+    reason
 }
 
 #[cfg(test)]

@@ -48,6 +48,12 @@ pub struct RunView {
     pub failed_units: Vec<String>,
     /// The running system's store path after the run.
     pub generation: Option<String>,
+    /// It was taken for lost, and then found again.
+    #[serde(default)]
+    pub recovered: bool,
+    /// Why the newest stop that was asked for is not carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_refused: Option<String>,
 }
 
 impl Default for RunView {
@@ -66,6 +72,8 @@ impl Default for RunView {
             errors: 0,
             failed_units: Vec::new(),
             generation: None,
+            recovered: false,
+            stop_refused: None,
         }
     }
 }
@@ -114,7 +122,8 @@ impl RunView {
                     }
                 }
             },
-            RunEvent::StopRequested { .. } => {}
+            RunEvent::StopRequested { refused, .. } => self.stop_refused.clone_from(refused),
+            RunEvent::Checkpoint { .. } => {}
             RunEvent::Finished {
                 at,
                 outcome,
@@ -170,6 +179,7 @@ mod tests {
             bytes: 10,
             crc32c: 0,
             generation: None,
+            system: None,
         }
     }
 
@@ -183,6 +193,7 @@ mod tests {
                 agent_version: "0".into(),
                 boot_id: None,
                 generation: None,
+                system: None,
             },
             RunEvent::Phase {
                 at: 1,
@@ -229,6 +240,19 @@ mod tests {
         assert_eq!(view.bytes_missing, 4);
         assert_eq!(view.phases[0].ended_at, Some(3));
         assert_eq!(view.phase(), Some(Phase::Building));
+        let stop = |refused: Option<&str>| RunEvent::StopRequested {
+            at: 6,
+            by: "ann".into(),
+            force: refused.is_none(),
+            refused: refused.map(str::to_owned),
+        };
+        view.apply(&stop(Some("the activation has begun")), 0);
+        assert_eq!(
+            view.stop_refused.as_deref(),
+            Some("the activation has begun")
+        );
+        view.apply(&stop(None), 0);
+        assert_eq!(view.stop_refused, None);
         view.apply(&finished(RunState::Degraded), 0);
         assert_eq!(view.phases[1].ended_at, Some(9));
         assert_eq!(view.failed_units, ["nginx.service"]);

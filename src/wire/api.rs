@@ -13,6 +13,8 @@
 //! `GET /api/runs/{id}/events` sends
 //! - `run` ([`Run`]): always first, and then on every change; while only its counters grow, a few times a second;
 //! - `lines` ([`LogLines`]): their event id is the number of the last line in it;
+//! - `skipped` ([`Skipped`]): only with `?behind=N` (at least 100), when more than N lines wait for this reader: the newest N
+//!   come next, and those before them do not come at all; its event id is the number of the last of these;
 //! - `partial` ([`Partial`]): the line that is not finished yet;
 //! - `end` (`{}`): after the last line of a run that is over, and the stream ends. If the run was over before and no line
 //!   is left to send, it comes at once after `run`.
@@ -92,6 +94,9 @@ pub struct Host {
     pub resources: Option<serde_json::Value>,
     /// 2 or 3.
     pub protocol: u32,
+    /// How many runs wait for it.
+    #[serde(default)]
+    pub queued: usize,
     /// A colour for its name.
     pub theme_color: String,
     /// Where it stands.
@@ -159,8 +164,21 @@ pub struct Run {
     pub lines: u64,
     /// Output bytes so far.
     pub bytes: u64,
-    /// Output bytes that the host could not keep.
+    /// Output bytes that are not kept: the host could not, or the dashboard removed them because its store was too large.
     pub bytes_missing: u64,
+    /// Output bytes that the host has and the dashboard does not have yet.
+    pub bytes_pending: u64,
+    /// The run is over and its output is not all here: some is still to come (`bytes_pending`), some is not kept
+    /// (`bytes_missing`), or its checksum is another one.
+    pub incomplete: bool,
+    /// Whether the checksum of the whole output is the one that the host computed; none while not all of it is here.
+    pub verified: Option<bool>,
+    /// It was taken for lost, and then found again.
+    pub recovered: bool,
+    /// A run that waits for its host: when it stops waiting.
+    pub queued_until: Option<String>,
+    /// Its host has gone away in the middle of the activation: milliseconds until the run counts as lost.
+    pub reconnect_deadline_ms: Option<u64>,
     /// Warnings seen.
     pub warnings: u64,
     /// Errors seen.
@@ -169,6 +187,9 @@ pub struct Run {
     pub failed_units: Vec<String>,
     /// The running system's store path after the run.
     pub generation: Option<String>,
+    /// Why the newest stop that was asked for is not carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_refused: Option<String>,
 }
 
 /// One phase of a run.
@@ -182,6 +203,15 @@ pub struct RunPhase {
     pub ended_at: Option<String>,
     /// Number of its first line.
     pub first_line: u64,
+}
+
+/// Lines that a reader who cannot keep up was not sent; `GET /api/runs/{id}/log` has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// The first one.
+    pub from: u64,
+    /// The last one.
+    pub to: u64,
 }
 
 /// `GET /api/runs/{id}/log`, and the `lines` events.
@@ -206,6 +236,26 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// `GET /api/runs/{id}/gaps`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogGaps {
+    /// In order; at most 1000.
+    pub gaps: Vec<LogGap>,
+}
+
+/// A place where output is missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogGap {
+    /// Number of the first line that is missing; of the line that has a hole if none is missing as a whole.
+    pub line: u64,
+    /// How many lines are missing from there on; 0 if only a part of one is.
+    pub lines: u64,
+    /// How many bytes are missing.
+    pub bytes: u64,
+    /// Why.
+    pub reason: String,
+}
+
 /// The line that is not finished yet, as it looks now: a progress bar, a prompt.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Partial {
@@ -221,6 +271,12 @@ pub struct CommandBody {
     /// Its arguments.
     #[serde(default)]
     pub args: Vec<String>,
+    /// Wait for a host that is offline or busy, instead of being refused.
+    #[serde(default)]
+    pub queue: bool,
+    /// How many seconds it may wait; a day by default, at most 7.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u64>,
 }
 
 /// The answer to [`CommandBody`].
@@ -232,6 +288,9 @@ pub struct CommandQueued {
     pub command: String,
     /// The run's id.
     pub command_id: RunId,
+    /// When it stops waiting for its host, if it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued_until: Option<String>,
 }
 
 /// `POST /api/runs/{id}/stop`.

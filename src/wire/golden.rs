@@ -3,21 +3,22 @@
 //! A red test here means that older agents or dashboards would not understand this one. A new field is added to a new
 //! message or as an optional one; the files of released messages are never edited.
 
+mod journal;
+
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::frame::{Encoding, RunEventsHeader};
-use super::to_agent::{Registered, RunAck, RunRequest, RunStop, ToAgent};
+use super::to_agent::{FlushInterval, Registered, RunAck, RunRequest, RunStop, ToAgent};
 use super::to_dashboard::{
-    Activity, CommandRejected, Heartbeat, KnownRun, Metrics, OfferedCommand, Register, ToDashboard,
+    Activity, CommandRejected, Heartbeat, KnownRun, Metrics, OfferedCommand, Register, RunStatus,
+    ToDashboard,
 };
-use crate::run::event::{
-    Builds, Fetches, LineMark, NoticeKind, Outcome, Progress, ProgressUnit, RunEvent,
-};
+use crate::run::event::{Builds, Fetches, Progress, ProgressUnit};
 use crate::run::id::{CommandName, RunId, Seq};
 use crate::run::phase::{Phase, RunState};
+use crate::run::view::RunView;
 
 fn dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/wire/v3")
@@ -146,6 +147,21 @@ fn to_dashboard() {
             current_pid: Some(4242),
         }),
     );
+    check(
+        "run_status",
+        &ToDashboard::RunStatus(Box::new(RunStatus {
+            run: run(),
+            last_seq: Seq(4100),
+            view: RunView {
+                state: RunState::Running,
+                started_at: Some(1),
+                lines: 300_000,
+                bytes: 4_000_000,
+                progress: Some(progress()),
+                ..RunView::default()
+            },
+        })),
+    );
 }
 
 #[test]
@@ -188,113 +204,18 @@ fn to_agent() {
             requested_by: "ann".into(),
         }),
     );
-}
-
-#[test]
-fn journal_events() {
     check(
-        "event_started",
-        &RunEvent::Started {
-            at: 1,
-            argv: vec!["nixos-rebuild".into(), "switch".into()],
-            agent_version: "0.1.0".into(),
-            boot_id: Some("5f8b3c1e-0000-4000-8000-000000000000".into()),
-            generation: Some("/nix/store/abc-nixos-system-web1-25.11".into()),
-        },
-    );
-    check(
-        "event_phase",
-        &RunEvent::Phase {
-            at: 2,
-            phase: Phase::Activating,
-            line: 10,
-        },
-    );
-    check(
-        "event_progress",
-        &RunEvent::Progress {
-            at: 3,
-            progress: progress(),
-        },
-    );
-    check(
-        "event_output",
-        &RunEvent::Output {
-            at: 4,
-            offset: 4096,
-            first_line: 11,
-            lines: vec![
-                LineMark {
-                    len: 20,
-                    skip: 4,
-                    ago: 15,
-                },
-                LineMark {
-                    len: 1,
-                    skip: 0,
-                    ago: 0,
-                },
-            ],
-            tail_skip: 3,
-        },
-    );
-    check(
-        "event_gap",
-        &RunEvent::Gap {
-            at: 5,
-            offset: 8192,
-            bytes: 100,
-            lines: 2,
-            reason: "No space left on device".into(),
-        },
-    );
-    check(
-        "event_notice",
-        &RunEvent::Notice {
-            at: 6,
-            kind: NoticeKind::FailedUnit,
-            line: 12,
-            text: "nginx.service".into(),
-        },
-    );
-    check(
-        "event_stop_requested",
-        &RunEvent::StopRequested {
-            at: 7,
-            by: "ann".into(),
-            force: false,
-        },
-    );
-    check(
-        "event_finished",
-        &RunEvent::Finished {
-            at: 8,
-            outcome: Outcome {
-                state: RunState::Degraded,
-                exit_code: Some(4),
-                signal: None,
-                reason: Some("switching: nginx.service failed".into()),
-            },
-            lines: 12,
-            bytes: 8292,
-            crc32c: 0xdead_beef,
-            generation: Some("/nix/store/def-nixos-system-web1-25.11".into()),
-        },
-    );
-    check(
-        "run_events_header",
-        &RunEventsHeader {
+        "flush_interval",
+        &ToAgent::FlushInterval(FlushInterval {
             run: run(),
-            first_seq: Seq(40),
-            last_seq: Seq(41),
-            encoding: Encoding::Zstd,
-        },
+            ms: crate::wire::WATCHED_MS,
+        }),
     );
 }
 
 #[test]
 fn every_file_is_checked() {
-    let source = include_str!("golden.rs");
+    let source = concat!(include_str!("golden.rs"), include_str!("golden/journal.rs"));
     for entry in std::fs::read_dir(dir()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();

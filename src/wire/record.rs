@@ -69,7 +69,7 @@ pub fn encode(
     out[start..start + 4].copy_from_slice(&(body_len as u32).to_le_bytes());
     out[start + 8..start + 16].copy_from_slice(&seq.0.to_le_bytes());
     out[start + 16..start + 20].copy_from_slice(&(json_len as u32).to_le_bytes());
-    let checksum = crc32c::crc32c(&out[start + 8..]);
+    let checksum = checksum(&out[start + 8..]);
     out[start + 4..start + 8].copy_from_slice(&checksum.to_le_bytes());
     Ok(())
 }
@@ -98,19 +98,24 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(Record, usize)>, RecordError> {
     let Some((seq, len)) = peek(bytes)? else {
         return Ok(None);
     };
-    if read_u32(bytes, 4) != Some(crc32c::crc32c(&bytes[8..len])) {
+    if read_u32(bytes, 4) != Some(checksum(&bytes[8..len])) {
         return Err(RecordError::Checksum(seq));
     }
     let failed = |message: String| RecordError::Json { seq, message };
     let body = &bytes[HEADER..len];
     let json_len = read_u32(body, 0).ok_or_else(|| failed("no JSON length".into()))? as usize;
-    let json = body
-        .get(4..4 + json_len)
+    let (json, raw) = body[4..]
+        .split_at_checked(json_len)
         .ok_or_else(|| failed("the JSON is cut off".into()))?;
     let event: RunEvent =
         serde_json::from_slice(json).map_err(|error| failed(error.to_string()))?;
-    let raw = body[4 + json_len..].to_vec();
+    let raw = raw.to_vec();
     Ok(Some((Record { seq, event, raw }, len)))
+}
+
+/// The checksum of a record: of its bytes from the seq to the end.
+pub fn checksum(seq_and_body: &[u8]) -> u32 {
+    crc32c::crc32c(seq_and_body)
 }
 
 fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {

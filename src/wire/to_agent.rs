@@ -21,6 +21,17 @@ pub enum ToAgent {
     RunAck(RunAck),
     /// Stop a run.
     RunStop(RunStop),
+    /// How long output of a run may wait for more.
+    FlushInterval(FlushInterval),
+}
+
+/// How long output of a run may wait for more before it is sent. The first bytes after a pause, phases and the end never wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlushInterval {
+    /// Which run.
+    pub run: RunId,
+    /// Milliseconds; [`WATCHED_MS`](super::WATCHED_MS) while somebody watches.
+    pub ms: u32,
 }
 
 /// The answer to `register`.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::run::event::Progress;
 use crate::run::id::{CommandName, RunId, Seq};
 use crate::run::phase::Phase;
+use crate::run::view::RunView;
 
 /// A text frame from an agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +17,20 @@ pub enum ToDashboard {
     Heartbeat(Box<Heartbeat>),
     /// A command that was not started.
     CommandRejected(CommandRejected),
+    /// How a run stands, ahead of its records: a flood of output delays no outcome.
+    RunStatus(Box<RunStatus>),
+}
+
+/// How a run stands by all records in its journal, however few of them have been shipped. Sent at once when the state
+/// or the phase changes, else at most once a second; the newest one counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunStatus {
+    /// Which run.
+    pub run: RunId,
+    /// The newest record that it is made of.
+    pub last_seq: Seq,
+    /// The run.
+    pub view: RunView,
 }
 
 /// Who the agent is and what it offers.

@@ -242,48 +242,55 @@ fn fields<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
         .collect()
 }
 
+/// Keys of the agent's file that are tables, and the structs that they are.
+const TABLES: [(&str, &str, &str); 8] = [
+    ("rebuild", "Rebuild", "[rebuild] "),
+    ("repo", "Repo", "[repo] "),
+    ("commands", "DeclaredCommand", "[commands.NAME] "),
+    ("metrics", "MetricsPaths", "[metrics] "),
+    ("reconnect", "Reconnect", "[reconnect] "),
+    ("tests", "Tests", "[tests] "),
+    ("stop", "Stop", "[stop] "),
+    ("limits", "LimitsTable", "[limits] "),
+];
+
 #[test]
 fn every_key_is_in_the_reference() {
-    let reference = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
-    let agent = fs::read_to_string(root().join("src/agent/config_file.rs")).unwrap();
-    let dashboard = fs::read_to_string(root().join("src/dashboard/config.rs")).unwrap();
-    let tables = [
-        ("Rebuild", "[rebuild] "),
-        ("Repo", "[repo] "),
-        ("DeclaredCommand", "[commands.NAME] "),
-        ("MetricsPaths", "[metrics] "),
-        ("Reconnect", "[reconnect] "),
-        ("Tests", "[tests] "),
-        ("Stop", "[stop] "),
-    ];
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let reference = read("docs/configuration.md");
+    let agent = read("src/agent/config_file.rs") + &read("src/agent/config_file/sections.rs");
+    let (helper, dashboard) = (
+        read("src/agent/helper/config.rs"),
+        read("src/dashboard/config.rs"),
+    );
+    let section = |title: &str| {
+        let start = reference.find(&format!("\n## {title}\n")).expect(title) + 1;
+        let end = reference[start..].find("\n## ");
+        &reference[start..end.map_or(reference.len(), |end| start + end)]
+    };
     let mut missing = Vec::new();
-    let mut look = |key: String| {
-        if !reference.contains(&format!("`{key}`")) {
-            missing.push(key);
+    let mut look = |title: &str, key: String| {
+        if !section(title).contains(&format!("`{key}`")) {
+            missing.push(format!("{title}: {key}"));
         }
     };
     for key in fields(&agent, "ConfigFile") {
-        let is_table = [
-            "rebuild",
-            "repo",
-            "commands",
-            "metrics",
-            "reconnect",
-            "tests",
-            "stop",
-        ]
-        .contains(&key);
-        if !is_table {
-            look(key.to_owned());
+        if !TABLES.iter().any(|(table, ..)| *table == key) {
+            look("Agent", key.to_owned());
         }
     }
-    for (name, table) in tables {
+    for (_, name, table) in TABLES {
         for key in fields(&agent, name) {
-            look(format!("{table}{key}"));
+            look("Agent", format!("{table}{key}"));
         }
+    }
+    for key in fields(&helper, "HelperFile") {
+        let table = TABLES.iter().find(|(table, ..)| *table == key);
+        let named = table.map_or(key, |(_, _, named)| named.trim());
+        look("Root helper", named.to_owned());
     }
     for key in fields(&dashboard, "Written") {
-        look(key.to_owned());
+        look("Dashboard", key.to_owned());
     }
     assert!(
         missing.is_empty(),

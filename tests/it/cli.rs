@@ -21,7 +21,7 @@ use crate::support::process::program;
 /// Nothing here takes longer unless it hangs.
 const SOON: Duration = Duration::from_secs(60);
 
-fn nixfleet(fleet: &Fleet, args: &[&str]) -> Output {
+pub fn nixfleet(fleet: &Fleet, args: &[&str]) -> Output {
     let token = fleet.path("cli-token");
     std::fs::write(&token, &fleet.api.token).unwrap();
     Command::new(program("nixfleet"))
@@ -54,6 +54,7 @@ fn journal(output: &str, outcome: Outcome) -> Vec<u8> {
             agent_version: "0".into(),
             boot_id: None,
             generation: None,
+            system: None,
         },
         RunEvent::Phase {
             at: 1000,
@@ -72,8 +73,9 @@ fn journal(output: &str, outcome: Outcome) -> Vec<u8> {
             outcome,
             lines: n,
             bytes,
-            crc32c: 0,
+            crc32c: crc32c::crc32c(output.as_bytes()),
             generation: None,
+            system: None,
         },
     ];
     let mut records = Vec::new();

@@ -156,7 +156,7 @@ fn during_a_flood_that_arrives_byte_for_byte() {
             "the flood takes too long"
         );
         let body = fleet.api.get(&format!("/api/runs/{run}")).body;
-        if body["state"] != "running" && body["state"] != "starting" && body["state"] != "queued" {
+        if Fleet::is_over(&body) {
             finished.get_or_insert((start.elapsed(), body));
         }
         finished.is_some() && elapsed > WINDOW

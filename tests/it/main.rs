@@ -10,7 +10,13 @@
 mod architecture;
 mod cli;
 mod heartbeats;
+mod helper;
+mod helper_requests;
+mod helper_start;
+mod queue;
 mod recovery;
 mod refusals;
 mod run_live;
+mod store_faults;
 mod support;
+mod verify;

@@ -2,6 +2,8 @@
 
 pub mod api;
 pub mod fleet;
+pub mod helper;
 pub mod process;
+pub mod throttle;
 
 pub use fleet::Fleet;

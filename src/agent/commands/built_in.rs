@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::programs::Programs;
 use super::{Command, RESTART, rebuild, repo};
-use crate::agent::config::Config;
+use crate::agent::config::Execution;
 use crate::agent::launch::SelfCommand;
 use crate::agent::steps::Step;
 use crate::run::id::CommandName;
@@ -33,21 +33,21 @@ pub fn is_built_in(name: &CommandName) -> bool {
 
 /// The built-in commands that can work here.
 pub fn find(
-    config: &Config,
+    execution: &Execution,
     self_command: &SelfCommand,
     state_dir: &Path,
     programs: &Programs,
 ) -> Vec<Command> {
-    let repo = config
+    let repo = execution
         .repo
         .as_ref()
         .map(|repo| repo::Checkout::new(repo, state_dir));
-    let flake = config
+    let flake = execution
         .rebuild
         .flake
         .clone()
         .or_else(|| repo.as_ref().map(|repo| repo.dir.display().to_string()));
-    let mut commands = rebuild::find(config, flake.as_deref(), state_dir, programs);
+    let mut commands = rebuild::find(execution, flake.as_deref(), state_dir, programs);
     let steps =
         |name: &str, description: &str, changes_host: bool, kind: RunKind, steps: &[Step]| {
             let mut command = Command::plain(known(name)?, description, self_command.steps(steps)?);
@@ -100,7 +100,7 @@ pub fn find(
             )
         }));
     }
-    if let Some(dir) = &config.tests_dir {
+    if let Some(dir) = &execution.tests_dir {
         let tests = [Step::Tests { dir: dir.clone() }];
         commands.extend(steps(
             "test",
@@ -142,7 +142,7 @@ pub fn find(
             ..Command::plain(name, "Reboot the host", argv)
         }));
     }
-    if config.service_manager {
+    if execution.service_manager {
         let say = [Step::Say {
             text:
                 "The agent exits as soon as this is reported; its service manager starts it again."

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Command;
 use super::built_in::known;
 use super::programs::Programs;
-use crate::agent::config::Config;
+use crate::agent::config::Execution;
 use crate::agent::config_file::Tool;
 use crate::run::kind::{RebuildTool, RunKind};
 
@@ -128,23 +128,26 @@ impl Tool {
 
 /// The actions of the configured tool, when its program is there.
 pub fn find(
-    config: &Config,
+    execution: &Execution,
     flake: Option<&str>,
     state_dir: &Path,
     programs: &Programs,
 ) -> Vec<Command> {
-    let tool = config.rebuild.tool.unwrap_or(if cfg!(target_os = "macos") {
-        Tool::DarwinRebuild
-    } else {
-        Tool::NixosRebuild
-    });
-    let wanted = config
+    let tool = execution
+        .rebuild
+        .tool
+        .unwrap_or(if cfg!(target_os = "macos") {
+            Tool::DarwinRebuild
+        } else {
+            Tool::NixosRebuild
+        });
+    let wanted = execution
         .rebuild
         .program
         .as_ref()
         .map_or_else(|| tool.name().to_owned(), |path| path.display().to_string());
     let Some(program) = programs.find(&wanted) else {
-        if config.rebuild.tool.is_some() || config.rebuild.program.is_some() {
+        if execution.rebuild.tool.is_some() || execution.rebuild.program.is_some() {
             tracing::warn!(
                 "no rebuild command is offered: {wanted} is not there or not executable; install it, or write its path as rebuild.program"
             );
@@ -161,7 +164,7 @@ pub fn find(
             if let (Some(flake), false) = (flake, rolls_back) {
                 argv.extend(["--flake".to_owned(), flake.to_owned()]);
             }
-            argv.extend(config.rebuild.args.iter().cloned());
+            argv.extend(execution.rebuild.args.iter().cloned());
             Some(Command {
                 changes_host: *changes_host,
                 kind: tool.kind(if rolls_back {

@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use super::arguments::MAX_ARGS;
 use super::*;
 use crate::agent::config;
 use crate::agent::environment::Environment;
@@ -21,11 +22,12 @@ impl Host {
         Self { dir }
     }
 
-    fn config(&self, text: &str) -> Config {
+    fn config(&self, text: &str) -> Execution {
         let path = self.dir.path().join("agent.toml");
         let text = format!("url = \"ws://a\"\ntoken_file = \"/t\"\n{text}");
         std::fs::write(&path, text).unwrap();
-        config::load(Some(&path), Environment::default()).unwrap()
+        let config = config::load(Some(&path), Environment::default()).unwrap();
+        config.execution
     }
 
     fn built_in(&self, text: &str) -> Vec<Command> {
@@ -211,6 +213,7 @@ fn arguments_are_for_commands_that_declare_them() {
             .unwrap_err()
             .contains("takes no arguments")
     );
+    assert!(with("greet", &["--option"]).unwrap_err().contains("option"));
     assert!(
         with("greet", &["a\0b"])
             .unwrap_err()

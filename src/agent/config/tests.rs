@@ -36,7 +36,7 @@ fn the_environment_overrides_the_file() {
     assert_eq!(config.interval, Duration::from_secs(1));
     assert_eq!(config.labels.location, "attic");
     assert_eq!(config.hostname.unwrap().as_str(), "web1");
-    let repo = config.repo.unwrap();
+    let repo = config.execution.repo.unwrap();
     assert_eq!((repo.branch.as_str(), repo.url), ("main", None));
 }
 
@@ -51,7 +51,7 @@ fn defaults() {
     assert_eq!(config.log_level, "info");
     assert_eq!(config.token.read().unwrap().expose(), "t0ken");
     assert_eq!(config.token.place(), "NIXFLEET_TOKEN");
-    assert!(config.repo.is_none() && config.max_attempts.is_none());
+    assert!(config.execution.repo.is_none() && config.max_attempts.is_none());
     assert!(!format!("{config:?}").contains("t0ken"));
 }
 
@@ -104,6 +104,59 @@ fn errors_name_key_or_variable_and_fix() {
         &[],
         "begins with `-`",
     );
+    check_error(
+        &format!("{LEAST}[commands.x]\nargv = [\"x\"]\nallow_args = true\nargs = [\"host\"]"),
+        &[],
+        "both `allow_args` and `args`",
+    );
+}
+
+#[test]
+fn with_a_helper_the_agent_does_not_say_what_is_executed() {
+    let helper = format!("{LEAST}helper = \"/run/nixfleet/helper.sock\"\n");
+    let config = load_text(&helper, &[]).unwrap();
+    assert!(config.helper.is_some() && config.execution.commands.is_empty());
+    for (section, key) in [
+        ("allowed_commands = []", "allowed_commands"),
+        ("[rebuild]", "rebuild"),
+        ("[repo]", "repo"),
+        ("[commands.x]\nargv = [\"x\"]", "commands"),
+        ("[tests]", "tests"),
+        ("[stop]", "stop"),
+        ("[limits]", "limits"),
+    ] {
+        check_error(
+            &format!("{helper}{section}"),
+            &[],
+            &format!("move `{key}` to /etc/nixfleet/helper.toml"),
+        );
+    }
+    check_error(
+        &helper,
+        &[("NIXFLEET_REPO_URL", "https://git/x")],
+        "NIXFLEET_REPO_URL: is set beside `helper`",
+    );
+    check_error(
+        &format!("{LEAST}helper = \"helper.sock\""),
+        &[],
+        "write the absolute path",
+    );
+}
+
+#[test]
+fn limits_have_defaults() {
+    let text = format!("{LEAST}[limits]\nmemory_max = \"50%\"\njournal_max = 1\ntimeout = 9");
+    let limits = load_text(&text, &[]).unwrap().execution.limits;
+    assert_eq!(
+        (
+            limits.memory_max.as_deref(),
+            limits.journal_max,
+            limits.timeout_s
+        ),
+        (Some("50%"), 1024 * 1024, Some(9))
+    );
+    assert_eq!(limits.journals_max, 2048 * 1024 * 1024);
+    assert_eq!(limits.journal_keep, Duration::from_secs(24 * 3600));
 }
 
 #[test]

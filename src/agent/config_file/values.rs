@@ -50,6 +50,30 @@ checked!(
     Color(String) from "String"
 );
 checked!(
+    /// An amount of memory as systemd reads it: bytes with an optional K, M, G or T, or a percentage of the host's.
+    Memory(String) from "String"
+);
+checked!(
+    /// A number of processes and threads, at least 16: less starts nothing.
+    TasksMax(u32) from "i64"
+);
+checked!(
+    /// A weight as systemd has them, 1 to 10000.
+    Weight(u32) from "i64"
+);
+checked!(
+    /// 0 to 19.
+    Nice(u32) from "i64"
+);
+checked!(
+    /// Mebibytes, 1 to a million.
+    Mebibytes(u32) from "i64"
+);
+checked!(
+    /// Hours, 0 to a year.
+    Hours(u32) from "i64"
+);
+checked!(
     /// A program and its arguments.
     Argv(Vec<String>) from "Vec<String>"
 );
@@ -105,12 +129,7 @@ impl TryFrom<i64> for Interval {
 impl TryFrom<i64> for Seconds {
     type Error = String;
     fn try_from(value: i64) -> Result<Self, String> {
-        match u32::try_from(value) {
-            Ok(seconds @ 1..=604_800) => Ok(Self(seconds)),
-            _ => Err(format!(
-                "{value} is not possible here; write seconds, 1 to 604800"
-            )),
-        }
+        ranged(value, 1, 604_800, "seconds").map(Self)
     }
 }
 
@@ -123,6 +142,68 @@ impl TryFrom<i64> for Attempts {
                 "`max_attempts` = {value} is not possible; write 1 or more, or leave it out to try for ever"
             )),
         }
+    }
+}
+
+impl TryFrom<String> for Memory {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let digits = text.trim_end_matches(['K', 'M', 'G', 'T', '%']);
+        let number: Option<u64> = digits.parse().ok();
+        let possible = digits.len() + 1 >= text.len()
+            && number.is_some_and(|number| number > 0 && (!text.ends_with('%') || number <= 100));
+        if possible && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(Self(text));
+        }
+        Err(format!(
+            "`memory_max` or `memory_high` = \"{}\" is no amount of memory; write for example \"4G\" or \"50%\"",
+            shown(&text)
+        ))
+    }
+}
+
+/// A whole number of `unit` between `least` and `most`.
+fn ranged(value: i64, least: u32, most: u32, unit: &str) -> Result<u32, String> {
+    match u32::try_from(value) {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!(
+            "{value} is not possible here; write {unit}, {least} to {most}"
+        )),
+    }
+}
+
+impl TryFrom<i64> for TasksMax {
+    type Error = String;
+    fn try_from(value: i64) -> Result<Self, String> {
+        ranged(value, 16, 4_000_000, "processes").map(Self)
+    }
+}
+
+impl TryFrom<i64> for Weight {
+    type Error = String;
+    fn try_from(value: i64) -> Result<Self, String> {
+        ranged(value, 1, 10_000, "a weight").map(Self)
+    }
+}
+
+impl TryFrom<i64> for Nice {
+    type Error = String;
+    fn try_from(value: i64) -> Result<Self, String> {
+        ranged(value, 0, 19, "a nice level").map(Self)
+    }
+}
+
+impl TryFrom<i64> for Mebibytes {
+    type Error = String;
+    fn try_from(value: i64) -> Result<Self, String> {
+        ranged(value, 1, 1_000_000, "mebibytes").map(Self)
+    }
+}
+
+impl TryFrom<i64> for Hours {
+    type Error = String;
+    fn try_from(value: i64) -> Result<Self, String> {
+        ranged(value, 0, 8760, "hours").map(Self)
     }
 }
 

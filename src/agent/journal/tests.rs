@@ -1,8 +1,13 @@
+mod damage;
+mod limits;
+
+use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::time::Duration;
 
 use super::*;
 use crate::run::event::{LineMark, NoticeKind, Progress};
+use crate::run::phase::RunState;
 
 fn output(offset: u64, raw: &[u8]) -> RunEvent {
     RunEvent::Output {
@@ -90,7 +95,7 @@ fn damage_is_named_and_what_stands_before_it_is_read() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("journal");
     drop(filled(&path, 3));
-    let third = walk(&path, &File::open(&path).unwrap(), Seq(3)).unwrap();
+    let third = walk::walk(&path, 0, &File::open(&path).unwrap(), Seq(3)).unwrap();
     let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.seek(SeekFrom::Start(third.end - 1)).unwrap();
     file.write_all(b"x").unwrap();
@@ -132,6 +137,55 @@ fn a_run_without_supervisor_is_concluded_once() {
     assert_eq!(crc32c, crc32c::crc32c(b"a\na\na\n"));
     assert_eq!(outcome.state, RunState::Lost);
     assert_eq!(last_seq(&path).unwrap(), Seq(4));
+}
+
+#[test]
+fn a_run_lost_in_a_reboot_says_what_runs_now() {
+    use crate::run::phase::Phase;
+    use crate::run::system::SystemState;
+    let state = |boot: &str, path: &str, generation| SystemState {
+        boot_id: Some(boot.into()),
+        current: Some(path.into()),
+        profile: Some(path.into()),
+        generation: Some(generation),
+        ..SystemState::default()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let mut writer = JournalWriter::open(&path).unwrap();
+    let started = RunEvent::Started {
+        at: 1,
+        argv: vec!["nixos-rebuild".into(), "switch".into()],
+        agent_version: "0".into(),
+        boot_id: Some("a".into()),
+        generation: None,
+        system: Some(Box::new(state("a", "/nix/store/old", 41))),
+    };
+    let phase = RunEvent::Phase {
+        at: 2,
+        phase: Phase::Switching,
+        line: 1,
+    };
+    writer.append(&started, &[]);
+    writer.append(&phase, &[]);
+    writer.sync().unwrap();
+    drop(writer);
+    let now = state("b", "/nix/store/new", 42);
+    conclude_with(&path, 9, "its supervisor ended", now.clone()).unwrap();
+    let Some(RunEvent::Finished {
+        outcome, system, ..
+    }) = last_event(&path).unwrap()
+    else {
+        panic!("no end");
+    };
+    assert_eq!(system.as_deref(), Some(&now));
+    assert_eq!(
+        outcome.reason.as_deref(),
+        Some(
+            "lost while switching: the host was rebooted (its supervisor ended); it had printed nothing; \
+             the host runs generation 42, the one that was being activated; look at `systemctl --failed`, then switch again"
+        )
+    );
 }
 
 /// The file cannot be written through this writer; as on a full disk, each write fails.

@@ -1,15 +1,15 @@
 //! Writes a journal. A disk that takes no more bytes stops neither the run nor this process.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
+use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{JournalError, walk};
+use super::JournalError;
+use super::parts::Limits;
+use super::ring::Ring;
+use super::sync::Syncer;
+use super::tally::Tally;
 use crate::run::event::RunEvent;
 use crate::run::id::Seq;
 use crate::wire::record;
@@ -29,61 +29,66 @@ struct Missing {
     bytes: u64,
     lines: u64,
     at: u64,
+    /// CRC32C of all output up to its end.
+    crc32c: u32,
     reason: String,
 }
 
 /// Appends events to a journal, one write each.
 #[derive(Debug)]
 pub struct JournalWriter {
-    path: PathBuf,
-    file: File,
-    /// The end of the last whole record.
-    len: u64,
+    ring: Ring,
     seq: Seq,
+    /// Of all records; for journals with a limit only, because only those have checkpoints.
+    tally: Option<Tally>,
     buffer: Vec<u8>,
     missing: Option<Missing>,
     held: VecDeque<RunEvent>,
     retry_at: Option<Instant>,
     unsynced_since: Option<Instant>,
-    syncer: Option<Syncer>,
+    syncer: Syncer,
 }
 
 impl JournalWriter {
-    /// Opens the journal at its end, making it if it is not there. An incomplete last record is cut off.
+    /// Opens the journal at its end, making it if it is not there. An incomplete last record is cut off. Without a limit,
+    /// it goes on in the file in which it ends.
     ///
     /// # Errors
-    /// The file cannot be opened, or its headers are damaged.
+    /// The files cannot be opened, or their headers are damaged.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
-        let io = |source| JournalError::Io {
+        Self::at(path, Limits::NONE, None)
+    }
+
+    /// As [`open`](Self::open), and beyond those limits the middle of the journal goes. A journal that has records is
+    /// read once.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), or a record is damaged.
+    pub fn limited(path: &Path, limits: Limits) -> Result<Self, JournalError> {
+        let tally = Tally::read(path)?;
+        Self::at(path, limits, Some(tally))
+    }
+
+    fn at(path: &Path, limits: Limits, tally: Option<Tally>) -> Result<Self, JournalError> {
+        let (ring, seq) = Ring::open(path, limits)?;
+        let syncer = Syncer::start().map_err(|source| JournalError::Io {
             path: path.to_owned(),
             source,
-        };
-        // Appending makes the end the only place that is ever written.
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .read(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(io)?;
-        let end = walk(path, &file, Seq(u64::MAX))?;
-        file.set_len(end.end).map_err(io)?;
-        let syncer = Syncer::start(&file).map_err(io)?;
+        })?;
         Ok(Self {
-            path: path.to_owned(),
-            file,
-            len: end.end,
-            seq: end.seq,
+            ring,
+            seq,
+            tally,
             buffer: Vec::new(),
             missing: None,
             held: VecDeque::new(),
             retry_at: None,
             unsynced_since: None,
-            syncer: Some(syncer),
+            syncer,
         })
     }
 
-    /// The last record that is in the file.
+    /// The last record that is written.
     pub fn last_seq(&self) -> Seq {
         self.seq
     }
@@ -130,7 +135,8 @@ impl JournalWriter {
     pub fn sync(&mut self) -> io::Result<()> {
         self.tick();
         self.unsynced_since = None;
-        self.file.sync_data()
+        self.syncer.request(self.ring.file());
+        self.syncer.finish()
     }
 
     /// Tries for at most `patience` to write what waits. Returns whether all is written.
@@ -160,8 +166,12 @@ impl JournalWriter {
                 lines: missing.lines,
                 reason: missing.reason.clone(),
             };
+            let crc32c = missing.crc32c;
             if self.write(&gap, &[]).is_err() {
                 return false;
+            }
+            if let Some(tally) = &mut self.tally {
+                tally.crc32c = crc32c;
             }
             self.missing = None;
         }
@@ -180,11 +190,13 @@ impl JournalWriter {
             RunEvent::Output {
                 at, offset, lines, ..
             } => {
+                let before = self.tally.as_ref().map_or(0, |tally| tally.crc32c);
                 let missing = self.missing.get_or_insert_with(|| Missing {
                     offset: *offset,
                     bytes: 0,
                     lines: 0,
                     at: *at,
+                    crc32c: before,
                     reason: error.map_or_else(
                         || String::from("the journal could not be written"),
                         |error| format!("the journal could not be written: {error}"),
@@ -193,6 +205,7 @@ impl JournalWriter {
                 missing.bytes += raw.len() as u64;
                 missing.lines += lines.len() as u64;
                 missing.at = *at;
+                missing.crc32c = crc32c::crc32c_append(missing.crc32c, raw);
             }
             RunEvent::Progress { .. } => {
                 // Only the newest one counts.
@@ -207,24 +220,15 @@ impl JournalWriter {
 
     /// One record, whole or not at all.
     fn write(&mut self, event: &RunEvent, raw: &[u8]) -> io::Result<()> {
-        self.buffer.clear();
-        record::encode(self.seq.next(), event, raw, &mut self.buffer)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        match self.file.write_all(&self.buffer) {
+        match self.try_write(event, raw) {
             Ok(()) => {
-                self.seq = self.seq.next();
-                self.len += self.buffer.len() as u64;
                 self.retry_at = None;
                 self.unsynced_since.get_or_insert_with(Instant::now);
                 Ok(())
             }
             Err(error) => {
-                // A reader must not find half a record with others behind it.
-                if let Err(truncating) = self.file.set_len(self.len) {
-                    tracing::error!(path = %self.path.display(), %truncating, "journal not cut back");
-                }
                 if self.retry_at.is_none() {
-                    tracing::warn!(path = %self.path.display(), %error, "journal not written; the run goes on");
+                    tracing::warn!(path = %self.ring.file_path().display(), %error, "journal not written; the run goes on");
                 }
                 self.retry_at = Some(Instant::now() + RETRY_AFTER);
                 Err(error)
@@ -232,58 +236,41 @@ impl JournalWriter {
         }
     }
 
+    fn try_write(&mut self, event: &RunEvent, raw: &[u8]) -> io::Result<()> {
+        self.encode(event, raw)?;
+        if self.ring.is_full_for(self.buffer.len())
+            && let Some(tally) = &self.tally
+        {
+            let checkpoint = tally.checkpoint(event.at());
+            self.encode(&checkpoint, &[])?;
+            let full = self.ring.file().clone();
+            self.ring.begin(&self.buffer)?;
+            self.syncer.request(&full);
+            self.seq = self.seq.next();
+            self.encode(event, raw)?;
+        }
+        self.ring.write(&self.buffer)?;
+        self.seq = self.seq.next();
+        if let Some(tally) = &mut self.tally {
+            tally.take(event, raw);
+        }
+        Ok(())
+    }
+
+    /// The next record into the buffer.
+    fn encode(&mut self, event: &RunEvent, raw: &[u8]) -> io::Result<()> {
+        self.buffer.clear();
+        record::encode(self.seq.next(), event, raw, &mut self.buffer)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
     #[cfg(test)]
-    pub(super) fn replace_file(&mut self, file: File) -> File {
-        std::mem::replace(&mut self.file, file)
+    pub(super) fn replace_file(&mut self, file: std::fs::File) -> std::fs::File {
+        self.ring.replace_file(file)
     }
 
     fn start_sync(&mut self) {
         self.unsynced_since = None;
-        if let Some(syncer) = &self.syncer {
-            syncer.request();
-        }
-    }
-}
-
-/// Makes a file durable from a thread of its own: a slow disk must not hold up whoever reads the terminal.
-#[derive(Debug)]
-struct Syncer {
-    requests: Option<SyncSender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Syncer {
-    fn start(file: &File) -> io::Result<Self> {
-        let file = file.try_clone()?;
-        // One waiting request stands for all: whoever asks while it waits is served by it.
-        let (requests, waiting): (SyncSender<()>, Receiver<()>) = sync_channel(1);
-        let thread = std::thread::Builder::new()
-            .name("journal-sync".into())
-            .spawn(move || {
-                while waiting.recv().is_ok() {
-                    if let Err(error) = file.sync_data() {
-                        tracing::warn!(%error, "journal not made durable");
-                    }
-                }
-            })?;
-        Ok(Self {
-            requests: Some(requests),
-            thread: Some(thread),
-        })
-    }
-
-    fn request(&self) {
-        if let Some(requests) = &self.requests {
-            let _ = requests.try_send(());
-        }
-    }
-}
-
-impl Drop for Syncer {
-    fn drop(&mut self) {
-        drop(self.requests.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.syncer.request(self.ring.file());
     }
 }

@@ -1,6 +1,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
+use crate::run::kind::RunKind;
 
 fn request() -> SupervisorRequest {
     SupervisorRequest {
@@ -13,7 +14,9 @@ fn request() -> SupervisorRequest {
         cwd: None,
         timeout_s: Some(5),
         grace_s: 1,
+        journal_max: crate::agent::run_dir::DEFAULT_JOURNAL_MAX,
         requested_by: "mba".into(),
+        gc_root: None,
     }
 }
 

@@ -6,12 +6,9 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::{Entry, Runs};
-use crate::agent::run_dir::{RunDir, SupervisorRequest};
+use crate::agent::launcher::operator;
 use crate::wire::to_agent::{RunRequest, RunStop};
 use crate::wire::to_dashboard::{CommandRejected, ToDashboard};
-
-/// The longest name of an operator that is written down, in characters.
-const MAX_OPERATOR: usize = 200;
 
 /// Requests that may wait for the one before them. An operator asks for one at a time, so more mean that the disk hangs.
 pub const MAX_REQUESTS: usize = 16;
@@ -95,40 +92,17 @@ impl Runs {
             });
         }
         drop(entries);
-        let command = self
-            .commands
-            .with_args(&request.command, &request.args)
-            .map_err(rejected)?;
-        let supervisor_request = SupervisorRequest {
-            run: request.run,
-            command: command.name.clone(),
-            kind: command.kind,
-            argv: command.argv,
-            env: command.env,
-            inherit_env: true,
-            cwd: command.cwd,
-            timeout_s: command.timeout_s,
-            grace_s: self.grace_s,
-            requested_by: operator(&request.requested_by),
-        };
-        let dir = RunDir::create(&self.state_dir, &supervisor_request)
+        let started = self
+            .launcher
+            .start(request)
             .map_err(|error| rejected(format!("{error:#}")))?;
-        let child = match self.self_command.supervise(dir.path()) {
-            Ok(child) => child,
-            Err(error) => {
-                if let Err(error) = dir.remove() {
-                    tracing::warn!("{error:#}");
-                }
-                return Err(rejected(format!("{error:#}")));
-            }
-        };
         tracing::info!(
             "run {}: {} for {:?}",
             request.run,
-            command.name,
-            supervisor_request.requested_by
+            started.command,
+            operator(&request.requested_by)
         );
-        let entry = Entry::new(request.run, command.name, dir, Some(child));
+        let entry = Entry::new(request.run, started.command, started.dir, started.child);
         self.lock().push(entry);
         self.changed();
         Ok(())
@@ -137,29 +111,18 @@ impl Runs {
     /// Passes an operator's stop on to the run's supervisor. Blocks as [`start`](Self::start) does.
     pub fn stop(&self, stop: &RunStop) {
         let entries = self.lock();
-        let dir = entries
+        let goes_on = entries
             .iter()
-            .find(|entry| entry.id == stop.run && !entry.is_over())
-            .map(|entry| entry.dir.clone());
+            .any(|entry| entry.id == stop.run && !entry.is_over());
         drop(entries);
-        match dir.map(|dir| dir.request_stop(&operator(&stop.requested_by), stop.force)) {
-            Some(Ok(true)) => tracing::info!(
-                "run {}: stop asked for by {:?}",
-                stop.run,
-                operator(&stop.requested_by)
-            ),
+        let by = operator(&stop.requested_by);
+        let asked = goes_on.then(|| self.launcher.stop(stop.run, &by, stop.force));
+        match asked {
+            Some(Ok(true)) => tracing::info!("run {}: stop asked for by {by:?}", stop.run),
             Some(Ok(false)) | None => {
                 tracing::info!("run {}: nothing to stop, it is over", stop.run);
             }
             Some(Err(error)) => tracing::error!("run {}: cannot be stopped: {error:#}", stop.run),
         }
     }
-}
-
-/// An operator's name as it is written down: short, and without control characters.
-fn operator(name: &str) -> String {
-    name.chars()
-        .filter(|c| !c.is_control())
-        .take(MAX_OPERATOR)
-        .collect()
 }

@@ -8,11 +8,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::{Entry, Runs};
-use crate::agent::journal::{self, JournalError, JournalReader};
-use crate::agent::launch;
+use crate::agent::journal::{JournalError, JournalReader};
 use crate::agent::run_dir::RunDir;
-use crate::base::clock;
-use crate::run::event::RunEvent;
+use crate::run::event::{NoticeKind, RunEvent};
 use crate::run::id::{RunId, Seq};
 use crate::wire::record;
 
@@ -24,11 +22,28 @@ const AT_ONCE: usize = 128 * 1024;
 const ASK_ALIVE: Duration = Duration::from_millis(500);
 /// A run that was found (not started) by this process may have a supervisor that has not taken its lock yet.
 const ADOPTED_GRACE: Duration = Duration::from_secs(2);
+/// A supervisor that was asked for has this long to come up and take the lock; systemd may be busy. One that comes later finds
+/// that its run has ended, and does nothing.
+const START_GRACE: Duration = Duration::from_secs(8);
+/// The end of a run that could not be written is tried again after this long.
+const CONCLUDE_AGAIN: Duration = Duration::from_secs(5);
 
-/// Events without the output, whose bytes nobody looks at here, and the newest record.
+/// What a batch of records says.
 struct News {
-    events: Vec<RunEvent>,
+    found: Vec<Found>,
     last: Option<Seq>,
+    /// The newest record that must not wait for others.
+    urgent: Option<Seq>,
+    /// Bytes of the records.
+    bytes: u64,
+}
+
+/// One thing that a record says.
+enum Found {
+    /// An event other than output.
+    Event(RunEvent),
+    /// Lines and bytes of output in all, after the newest of several output events.
+    Output { lines: u64, bytes: u64 },
 }
 
 /// Follows all journals for ever.
@@ -94,14 +109,14 @@ async fn follow(
                 return true;
             }
             if gone {
-                conclude(id, dir, None).await;
+                conclude(runs, id).await;
             }
             false
         }
         Ok(Err(error)) => {
             if gone {
                 tracing::error!("run {id}: {error}");
-                conclude(id, dir, Some(error)).await;
+                conclude(runs, id).await;
             }
             false
         }
@@ -114,25 +129,67 @@ async fn follow(
 
 fn read(reader: &mut JournalReader) -> Result<News, JournalError> {
     let mut news = News {
-        events: Vec::new(),
+        found: Vec::new(),
         last: None,
+        urgent: None,
+        bytes: 0,
     };
     let Some(batch) = reader.read_batch(AT_ONCE)? else {
         return Ok(news);
     };
     let mut rest = batch.bytes.as_slice();
-    while let Ok(Some((_, len))) = record::peek(rest) {
+    // Output is nearly all of a journal, and only where it ends is asked here: of many such records, the last is parsed.
+    let mut output = None;
+    while let Ok(Some((seq, len))) = record::peek(rest) {
         let json = rest.get(record::HEADER + 4..len).unwrap_or_default();
-        // Output is nearly all of a journal and changes nothing here: it is not even parsed.
-        if !json.starts_with(br#"{"type":"output""#)
-            && let Ok(Some((record, _))) = record::decode(rest)
-        {
-            news.events.push(record.event);
+        if json.starts_with(br#"{"type":"output""#) {
+            output = Some(rest);
+        } else if let Ok(Some((record, _))) = record::decode(rest) {
+            news.found.extend(output.take().and_then(end_of));
+            if is_urgent(&record.event) {
+                news.urgent = Some(seq);
+            }
+            news.found.push(Found::Event(record.event));
         }
         rest = &rest[len..];
     }
+    news.found.extend(output.and_then(end_of));
     news.last = Some(batch.last_seq);
+    news.bytes = batch.bytes.len() as u64;
     Ok(news)
+}
+
+/// Where the output ends with the record at the start of `bytes`.
+fn end_of(bytes: &[u8]) -> Option<Found> {
+    let (record, _) = record::decode(bytes).ok()??;
+    let RunEvent::Output {
+        offset,
+        first_line,
+        lines,
+        ..
+    } = record.event
+    else {
+        return None;
+    };
+    Some(Found::Output {
+        lines: first_line.saturating_sub(1) + lines.len() as u64,
+        bytes: offset + record.raw.len() as u64,
+    })
+}
+
+/// What a reader shall see at once, however long other output may wait.
+fn is_urgent(event: &RunEvent) -> bool {
+    match event {
+        RunEvent::Started { .. }
+        | RunEvent::Phase { .. }
+        | RunEvent::StopRequested { .. }
+        | RunEvent::Finished { .. } => true,
+        RunEvent::Notice { kind, .. } => *kind != NoticeKind::Warning,
+        RunEvent::Progress { .. }
+        | RunEvent::Output { .. }
+        | RunEvent::Gap { .. }
+        | RunEvent::Checkpoint { .. } => false,
+    }
 }
 
 impl Entry {
@@ -155,8 +212,17 @@ impl Entry {
 
     fn take(&mut self, news: &News) {
         self.seen = news.last.unwrap_or(self.seen);
-        for event in &news.events {
-            self.view.apply(event, 0);
+        self.urgent = news.urgent.unwrap_or(self.urgent);
+        self.journaled += news.bytes;
+        for found in &news.found {
+            match found {
+                // What was before it may be gone.
+                Found::Event(RunEvent::Checkpoint { view, .. }) => self.view.clone_from(view),
+                Found::Event(event) => self.view.apply(event, 0),
+                Found::Output { lines, bytes } => {
+                    (self.view.lines, self.view.bytes) = (*lines, *bytes);
+                }
+            }
         }
     }
 }
@@ -180,34 +246,24 @@ impl Runs {
         };
         let starting = match &mut entry.child {
             Some(child) => matches!(child.try_wait(), Ok(None)),
-            None => entry.known_since.elapsed() < ADOPTED_GRACE,
+            None if dir.was_begun() => entry.known_since.elapsed() < ADOPTED_GRACE,
+            None => entry.known_since.elapsed() < START_GRACE,
         };
-        !starting && !dir.is_alive()
+        let tried = entry
+            .concluded
+            .is_some_and(|at| at.elapsed() < CONCLUDE_AGAIN);
+        if starting || tried || dir.is_alive() {
+            return false;
+        }
+        entry.concluded = Some(Instant::now());
+        true
     }
 }
 
-/// Writes the end of a journal whose supervisor will not.
-async fn conclude(id: RunId, dir: RunDir, damage: Option<JournalError>) {
-    let concluded = spawn_blocking(move || -> anyhow::Result<()> {
-        let _lock = dir.lock_only()?;
-        let mut reason = String::from("the supervisor ended without a word");
-        if let Some(words) = launch::last_words(dir.path()) {
-            reason = format!("{reason} (its last one: {words})");
-        }
-        if let Some(JournalError::Damaged {
-            path, offset, why, ..
-        }) = damage
-        {
-            std::fs::OpenOptions::new()
-                .write(true)
-                .open(path)?
-                .set_len(offset)?;
-            reason = format!("{reason}, and its journal was damaged at byte {offset} ({why})");
-        }
-        reason.push_str("; what it had written before is kept. Was it killed, or the host restarted? Look at the host's state, then run the command again");
-        journal::conclude(&dir.journal(), clock::now(), &reason)
-    });
-    match concluded.await {
+/// Has the end of a journal written whose supervisor will not.
+async fn conclude(runs: &Runs, id: RunId) {
+    let launcher = Arc::clone(&runs.launcher);
+    match spawn_blocking(move || launcher.conclude(id)).await {
         Ok(Ok(())) => tracing::warn!("run {id}: its supervisor is gone; the run is lost"),
         Ok(Err(error)) => tracing::error!("run {id}: its end cannot be written: {error:#}"),
         Err(panicked) => tracing::error!("run {id}: {panicked}"),

@@ -1,18 +1,20 @@
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use super::*;
 use crate::agent::config;
 use crate::agent::environment::Environment;
 use crate::agent::journal::{JournalWriter, last_event};
+use crate::agent::launch::SelfCommand;
+use crate::agent::launcher::Direct;
 use crate::agent::run_dir::SupervisorRequest;
 use crate::run::event::{Outcome, RunEvent};
-use crate::run::kind::RunKind;
 use crate::run::phase::Phase;
 use crate::wire::to_agent::RunRequest;
 
 /// Longer than anything here takes, the grace of adopted runs included.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(15);
 
 fn started() -> RunEvent {
     RunEvent::Started {
@@ -21,6 +23,7 @@ fn started() -> RunEvent {
         agent_version: "0".into(),
         boot_id: None,
         generation: None,
+        system: None,
     }
 }
 
@@ -38,6 +41,7 @@ fn finished(state: RunState) -> RunEvent {
         bytes: 0,
         crc32c: 0,
         generation: None,
+        system: None,
     }
 }
 
@@ -66,8 +70,8 @@ fn open(
     let file = state_dir.join("agent.toml");
     std::fs::write(&file, "url = \"ws://a\"\ntoken_file = \"/t\"\nservice_manager = true\n[commands.hello]\nargv = [\"true\"]").unwrap();
     let config = config::load(Some(&file), Environment::default()).unwrap();
-    let commands = Commands::find(&config, &self_command, state_dir);
-    Runs::open(state_dir, self_command, commands, 10, restart.clone()).unwrap()
+    let direct = Direct::detached(state_dir, self_command, config.execution);
+    Runs::open(Launcher::Direct(Box::new(direct)), restart.clone()).unwrap()
 }
 
 async fn until(runs: &Arc<Runs>, what: impl Fn(&Runs) -> bool) {
@@ -83,18 +87,7 @@ async fn until(runs: &Arc<Runs>, what: impl Fn(&Runs) -> bool) {
 }
 
 fn adopted(state_dir: &Path, command: &str) -> RunDir {
-    let request = SupervisorRequest {
-        run: RunId::new(),
-        command: command.parse().unwrap(),
-        kind: RunKind::Plain,
-        argv: vec!["x".into()],
-        env: Vec::new(),
-        inherit_env: true,
-        cwd: None,
-        timeout_s: None,
-        grace_s: 10,
-        requested_by: String::new(),
-    };
+    let request = SupervisorRequest::sample(command);
     RunDir::create(state_dir, &request).unwrap()
 }
 
@@ -211,9 +204,11 @@ async fn a_found_run_is_followed_and_ends_with_its_journal() {
     until(&runs, |runs| runs.kept()[0].end == Some(Seq(3))).await;
     let run = dir.run_id().unwrap();
     runs.acknowledged(run, Seq(2)).await;
-    assert!(dir.path().exists(), "not all is acknowledged");
+    assert!(!prune::is_acknowledged(&dir), "not all is acknowledged");
     runs.acknowledged(run, Seq(3)).await;
-    assert!(!dir.path().exists() && runs.known().is_empty());
+    assert!(prune::is_acknowledged(&dir) && runs.known().is_empty());
+    let again = open(state.path(), "exit 1", &restart);
+    assert!(again.known().is_empty() && dir.journal().exists());
     assert!(
         restart.is_cancelled(),
         "an acknowledged restart ends the agent"

@@ -1,6 +1,5 @@
-//! The program that a run executes, and what the host says before and after it.
+//! The program that a run executes.
 
-use std::fs;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus};
@@ -50,16 +49,4 @@ pub(super) fn ended(status: ExitStatus) -> Ended {
         (None, Some(signal)) => Ended::Signaled(signal),
         (None, None) => Ended::Unknown,
     }
-}
-
-/// The running system's store path, where there is one.
-pub(super) fn generation() -> Option<String> {
-    let target = fs::read_link("/run/current-system").ok()?;
-    target.to_str().map(str::to_owned)
-}
-
-/// The kernel's boot id (Linux).
-pub(super) fn boot_id() -> Option<String> {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    Some(id.trim().to_owned())
 }

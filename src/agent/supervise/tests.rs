@@ -3,12 +3,15 @@
 use std::fs;
 use std::process::Command;
 
+use nix::sys::signal::Signal;
+
 use super::*;
 use crate::run::event::LineMark;
 use crate::run::kind::RunKind;
 use crate::run::phase::{Phase, RunState};
 
 mod harness;
+mod stop;
 
 use harness::*;
 
@@ -138,6 +141,62 @@ fn large_output_arrives_byte_for_byte() {
 }
 
 #[test]
+fn a_flood_with_nobody_to_take_it_keeps_its_head_and_tail_and_takes_no_longer() {
+    const LINES: u64 = 800_000;
+    // About 64 MiB.
+    let script = format!("awk 'BEGIN{{for(i=1;i<={LINES};i++)printf \"%08d %071d\\n\",i,i}}'");
+    let mut took = Vec::new();
+    let mut kept = Vec::new();
+    for limit in [u64::MAX, 4 << 20] {
+        let setup = shell(&script, |request| request.journal_max = limit);
+        let began = Instant::now();
+        kept = finished(&setup.dir);
+        took.push(began.elapsed());
+        let files = fs::read_dir(setup.dir.path()).unwrap();
+        let journal: u64 = files
+            .map(Result::unwrap)
+            .filter(|file| file.file_name().to_string_lossy().starts_with("journal"))
+            .map(|file| file.metadata().unwrap().len())
+            .sum();
+        assert!(journal <= limit, "{journal} bytes");
+    }
+    // Both are printed and read alike; what differs is that old parts are deleted.
+    assert!(took[1] < took[0] * 2 + Duration::from_secs(1), "{took:?}");
+    let line = |n: u64| format!("{n:08} {n:071}\n");
+    let text = output(&kept);
+    assert!(text.starts_with(line(1).as_bytes()) && text.ends_with(line(LINES).as_bytes()));
+    assert!(text.len() > 3 << 20, "{} bytes are left", text.len());
+    let holes: Vec<_> = kept
+        .windows(2)
+        .filter(|pair| pair[1].seq != pair[0].seq.next())
+        .map(|pair| &pair[1].event)
+        .collect();
+    let [
+        RunEvent::Checkpoint {
+            offset,
+            lines,
+            crc32c: _,
+            view,
+            ..
+        },
+    ] = holes[..]
+    else {
+        panic!("{holes:?}");
+    };
+    assert_eq!((view.bytes, view.lines), (*offset, *lines));
+    let expected: String = (offset / 81 + 1..=LINES).map(line).collect();
+    let expected = &expected.as_bytes()[(offset % 81) as usize..];
+    assert!(
+        text.ends_with(expected),
+        "the tail is what was printed last"
+    );
+    let RunEvent::Finished { lines, bytes, .. } = kept.last().unwrap().event else {
+        panic!("no end");
+    };
+    assert_eq!((lines, bytes), (LINES, LINES * 81));
+}
+
+#[test]
 fn a_killed_supervisor_leaves_a_readable_journal() {
     let setup = shell("echo begun; sleep 60", |_| {});
     let mut child = start(&setup.dir);
@@ -150,11 +209,31 @@ fn a_killed_supervisor_leaves_a_readable_journal() {
     child.wait().unwrap();
     assert!(!setup.dir.is_alive());
     let lock = setup.dir.lock_only().unwrap();
-    journal::conclude(&setup.dir.journal(), 1, "the supervisor is gone").unwrap();
+    let why = "its supervisor ended without a word";
+    journal::conclude(&setup.dir.journal(), 1, why).unwrap();
     drop(lock);
     let all = records(&setup.dir);
     assert_eq!(output(&all), b"begun\n");
-    assert_eq!(outcome_of(&all).state, RunState::Lost);
+    let outcome = outcome_of(&all);
+    assert_eq!(outcome.state, RunState::Lost);
+    assert_eq!(
+        outcome.reason.as_deref(),
+        Some(
+            "lost while running: its supervisor ended without a word, and the host was not rebooted; its one line is kept; \
+             see how far it came before you run it again"
+        )
+    );
+}
+
+#[test]
+fn the_ground_truth_stands_at_both_ends() {
+    let all = finished(&shell("true", |_| {}).dir);
+    let now = ground_truth::read(Path::new("/"));
+    assert!(now.boot_id.is_some());
+    assert!(matches!(&all[0].event,
+        RunEvent::Started { system: Some(system), .. } if **system == now));
+    assert!(matches!(&all.last().unwrap().event,
+        RunEvent::Finished { system: Some(system), .. } if **system == now));
 }
 
 #[test]
@@ -206,62 +285,6 @@ fn a_full_disk_leaves_a_gap_and_the_run_goes_on() {
         .map(|record| record.raw.len())
         .sum();
     assert_eq!(before as u64, offset);
-}
-
-#[test]
-fn a_stop_climbs_until_the_program_is_gone() {
-    for (script, signal) in [
-        ("echo up; sleep 60", Signal::SIGINT),
-        ("trap '' INT; echo up; sleep 60", Signal::SIGTERM),
-        (
-            "trap '' INT TERM; echo up; while :; do sleep 1; done",
-            Signal::SIGKILL,
-        ),
-    ] {
-        let setup = shell(script, |_| {});
-        let child = start(&setup.dir);
-        until("output", || output(&records(&setup.dir)) == b"up\n");
-        assert!(setup.dir.request_stop("mba", false).unwrap());
-        child.wait_with_output().unwrap();
-        let all = records(&setup.dir);
-        assert!(all.iter().any(|record| matches!(&record.event,
-            RunEvent::StopRequested { by, force: false, .. } if by == "mba")));
-        let outcome = outcome_of(&all);
-        assert_eq!(outcome.state, RunState::Stopped, "{script}");
-        assert_eq!(outcome.signal, Some(signal as i32), "{script}");
-        assert_eq!(
-            outcome.reason.as_deref(),
-            Some("stopped by mba while running")
-        );
-    }
-}
-
-#[test]
-fn an_activation_is_stopped_only_by_force() {
-    let setup = shell("echo 'activating the configuration...'; sleep 60", rebuild);
-    let child = start(&setup.dir);
-    let activating = || view(&records(&setup.dir)).phase() == Some(Phase::Activating);
-    until("the activation", activating);
-    setup.dir.request_stop("mba", false).unwrap();
-    until("the refusal", || view(&records(&setup.dir)).warnings == 1);
-    setup.dir.request_stop("mba", true).unwrap();
-    child.wait_with_output().unwrap();
-    let outcome = outcome_of(&records(&setup.dir));
-    assert_eq!(outcome.state, RunState::Stopped);
-    let reason = outcome.reason.unwrap();
-    assert!(
-        reason.contains("while activating; the host may be between"),
-        "{reason}"
-    );
-}
-
-#[test]
-fn a_run_has_a_limit() {
-    let setup = shell("sleep 60", |request| request.timeout_s = Some(1));
-    let outcome = outcome_of(&finished(&setup.dir));
-    assert_eq!(outcome.state, RunState::TimedOut);
-    let reason = outcome.reason.unwrap();
-    assert!(reason.contains("its limit of 1 s"), "{reason}");
 }
 
 #[test]

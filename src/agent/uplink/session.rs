@@ -1,5 +1,6 @@
 //! One connection: register, then heartbeats, runs and their output until it ends.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -11,18 +12,24 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_util::sync::CancellationToken;
 
 use super::dial::Socket;
-use super::writer::{self, MAX_CONTROL, MAX_OUTPUT, Queues};
+use super::writer::{self, MAX_CONTROL, MAX_OUTPUT, MAX_STATUS, Queues};
 use super::{End, Uplink};
-use crate::agent::runs::{self, MAX_REQUESTS, Request};
-use crate::agent::{heartbeat, register, shipper};
+use crate::agent::launcher::Offer;
+use crate::agent::runs::{self, MAX_REQUESTS, Request, Runs};
+use crate::agent::shipper::{self, Word};
+use crate::agent::{heartbeat, register};
 use crate::wire::PROTOCOL;
-use crate::wire::to_agent::{Registered, RunAck, ToAgent};
+use crate::wire::to_agent::{Registered, ToAgent};
 use crate::wire::to_dashboard::ToDashboard;
 
 /// A peer that says nothing, not even a pong, for this long is given up.
 const READ_DEADLINE: Duration = Duration::from_secs(45);
 /// How long the dashboard may take to answer the closing of the connection.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(3);
+/// How often is asked whether other commands are offered than before.
+const OFFER: Duration = Duration::from_secs(60);
+/// How often a helper is asked that did not answer.
+const NO_OFFER: Duration = Duration::from_secs(5);
 /// The most of an unreadable message that is logged, in characters.
 const MAX_QUOTED: usize = 200;
 
@@ -31,11 +38,12 @@ struct Session<'a> {
     uplink: &'a Uplink,
     tasks: JoinSet<Result<(), String>>,
     control: mpsc::Sender<ToDashboard>,
+    status: mpsc::Sender<ToDashboard>,
     output: mpsc::Sender<Bytes>,
     /// To the task that starts and stops runs, once the dashboard has answered.
     requests: Option<mpsc::Sender<Request>>,
     /// To the shipper, once there is one.
-    acks: Option<mpsc::Sender<RunAck>>,
+    words: Option<mpsc::Sender<Word>>,
     registered: bool,
 }
 
@@ -43,10 +51,12 @@ struct Session<'a> {
 pub async fn serve(uplink: &Uplink, socket: Socket, shutdown: &CancellationToken) -> End {
     let (sink, mut stream) = socket.split();
     let (control, control_queue) = mpsc::channel(MAX_CONTROL);
+    let (status, status_queue) = mpsc::channel(MAX_STATUS);
     let (output, output_queue) = mpsc::channel(MAX_OUTPUT);
     let close = CancellationToken::new();
     let queues = Queues {
         control: control_queue,
+        status: status_queue,
         output: output_queue,
         close: close.clone(),
     };
@@ -54,9 +64,10 @@ pub async fn serve(uplink: &Uplink, socket: Socket, shutdown: &CancellationToken
         uplink,
         tasks: JoinSet::new(),
         control,
+        status,
         output,
         requests: None,
-        acks: None,
+        words: None,
         registered: false,
     };
     session.tasks.spawn(writer::write(sink, queues));
@@ -74,6 +85,19 @@ pub async fn serve(uplink: &Uplink, socket: Socket, shutdown: &CancellationToken
     end
 }
 
+/// Ends the connection when other commands are offered than it was told: the next one tells them.
+async fn new_offer(runs: Arc<Runs>, told: Option<Offer>) -> Result<(), String> {
+    let pause = if told.is_some() { OFFER } else { NO_OFFER };
+    loop {
+        tokio::time::sleep(pause).await;
+        if let Ok(offer) = runs.offer().await
+            && told.as_ref() != Some(&offer)
+        {
+            return Err("the commands of this host have changed: registering again".into());
+        }
+    }
+}
+
 impl Session<'_> {
     async fn listen(
         &mut self,
@@ -81,10 +105,20 @@ impl Session<'_> {
         shutdown: &CancellationToken,
     ) -> End {
         let identity = &self.uplink.identity;
+        let offered = match self.uplink.runs.offer().await {
+            Ok(offer) => Some(offer),
+            Err(error) => {
+                tracing::warn!("no command is offered until the helper answers: {error:#}");
+                None
+            }
+        };
         let message = {
             let sample = self.uplink.sample.borrow();
-            register::message(identity, &sample, self.uplink.runs.known())
+            let offer = offered.clone().unwrap_or_default();
+            register::message(identity, offer, &sample, self.uplink.runs.known())
         };
+        let runs = self.uplink.runs.clone();
+        self.tasks.spawn(new_offer(runs, offered));
         if let Err(reason) = self.say(ToDashboard::Register(Box::new(message))) {
             return self.lost(reason);
         }
@@ -165,12 +199,8 @@ impl Session<'_> {
             ),
             ToAgent::Run(request) => self.ask(Request::Start(request))?,
             ToAgent::RunStop(stop) => self.ask(Request::Stop(stop))?,
-            ToAgent::RunAck(ack) => {
-                if let Some(acks) = &self.acks {
-                    acks.try_send(ack)
-                        .map_err(|_| "too many acknowledgements wait".to_owned())?;
-                }
-            }
+            ToAgent::FlushInterval(flush) => self.tell(Word::Flush(flush))?,
+            ToAgent::RunAck(ack) => self.tell(Word::Ack(ack))?,
         }
         Ok(false)
     }
@@ -210,8 +240,8 @@ impl Session<'_> {
             );
             return;
         }
-        let (acks, waiting) = mpsc::channel(shipper::MAX_ACKS);
-        self.acks = Some(acks);
+        let (words, waiting) = mpsc::channel(shipper::MAX_WORDS);
+        self.words = Some(words);
         let (requests, asked) = mpsc::channel(MAX_REQUESTS);
         self.requests = Some(requests);
         self.tasks.spawn(runs::perform(
@@ -219,6 +249,11 @@ impl Session<'_> {
             asked,
             self.control.clone(),
         ));
+        let (runs, status) = (uplink.runs.clone(), self.status.clone());
+        self.tasks.spawn(async move {
+            shipper::report(runs, status).await;
+            Ok(())
+        });
         let (runs, output) = (uplink.runs.clone(), self.output.clone());
         self.tasks.spawn(async move {
             shipper::ship(runs, registered.resume, waiting, output).await;
@@ -234,6 +269,16 @@ impl Session<'_> {
         requests
             .try_send(request)
             .map_err(|_| "too many requests wait: does the disk hang?".to_owned())
+    }
+
+    /// What is said before there is a shipper concerns no record of this connection.
+    fn tell(&self, word: Word) -> Result<(), String> {
+        match &self.words {
+            Some(words) => words
+                .try_send(word)
+                .map_err(|_| "too many acknowledgements wait".to_owned()),
+            None => Ok(()),
+        }
     }
 
     fn say(&self, message: ToDashboard) -> Result<(), String> {

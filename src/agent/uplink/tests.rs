@@ -1,5 +1,7 @@
 mod earlier;
+mod kept;
 mod peer;
+mod shipping;
 
 use std::path::Path;
 
@@ -10,19 +12,16 @@ use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::*;
-use crate::agent::commands::Commands;
+use crate::agent::config::Execution;
 use crate::agent::config::{Labels, TokenSource};
 use crate::agent::facts;
-use crate::agent::journal::JournalWriter;
 use crate::agent::launch::SelfCommand;
-use crate::agent::run_dir::{RunDir, SupervisorRequest};
+use crate::agent::launcher::{Direct, Launcher};
 use crate::base::secret::Secret;
-use crate::run::event::{Outcome, RunEvent};
 use crate::run::id::{RunId, Seq};
-use crate::run::kind::RunKind;
-use crate::run::phase::RunState;
 use crate::wire::to_agent::{RunAck, RunRequest, ToAgent};
 use crate::wire::to_dashboard::ToDashboard;
+use kept::kept_run;
 use peer::{Peer, Said};
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -41,14 +40,8 @@ impl Agent {
             leading_args: Vec::new(),
         };
         let shutdown = CancellationToken::new();
-        let runs = Runs::open(
-            state_dir,
-            self_command,
-            Commands::default(),
-            10,
-            shutdown.clone(),
-        )
-        .unwrap();
+        let direct = Direct::detached(state_dir, self_command, Execution::default());
+        let runs = Runs::open(Launcher::Direct(Box::new(direct)), shutdown.clone()).unwrap();
         let sample = crate::agent::metrics::sample(Vec::new(), Duration::from_secs(1)).unwrap();
         let mut uplink = Uplink {
             identity: Identity {
@@ -63,8 +56,6 @@ impl Agent {
                     nixpkgs_version: String::new(),
                 },
                 host: facts::Host::default(),
-                repo: None,
-                commands: Commands::default(),
             },
             tls: Tls::for_url("ws://", None).unwrap(),
             runs: runs.clone(),
@@ -101,55 +92,6 @@ impl Agent {
 
 async fn listener() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
-}
-
-/// A run as a supervisor that has died long ago left it: `outputs` records of output, then its end.
-fn kept_run(state_dir: &Path, outputs: usize, bytes: usize) -> RunDir {
-    let request = SupervisorRequest {
-        run: RunId::new(),
-        command: "hello".parse().unwrap(),
-        kind: RunKind::Plain,
-        argv: vec!["x".into()],
-        env: Vec::new(),
-        inherit_env: true,
-        cwd: None,
-        timeout_s: None,
-        grace_s: 10,
-        requested_by: String::new(),
-    };
-    let dir = RunDir::create(state_dir, &request).unwrap();
-    let mut writer = JournalWriter::open(&dir.journal()).unwrap();
-    for n in 0..outputs {
-        // Noise does not compress: what is sent is what was written.
-        let raw: Vec<u8> = (0..bytes).map(|_| fastrand::u8(..)).collect();
-        let event = RunEvent::Output {
-            at: 1,
-            offset: (n * bytes) as u64,
-            first_line: 1,
-            lines: Vec::new(),
-            tail_skip: 0,
-        };
-        writer.append(&event, &raw);
-    }
-    let outcome = Outcome {
-        state: RunState::Succeeded,
-        exit_code: Some(0),
-        signal: None,
-        reason: None,
-    };
-    let bytes = (outputs * bytes) as u64;
-    writer.append(
-        &RunEvent::Finished {
-            at: 2,
-            outcome,
-            lines: 0,
-            bytes,
-            crc32c: 0,
-            generation: None,
-        },
-        &[],
-    );
-    dir
 }
 
 #[tokio::test]
@@ -260,7 +202,7 @@ async fn nonsense_is_ignored_and_the_heartbeats_go_on() {
 }
 
 #[tokio::test]
-async fn a_journal_is_resumed_rewound_acknowledged_and_deleted() {
+async fn a_journal_is_resumed_rewound_acknowledged_and_not_offered_again() {
     let (listener, state) = (listener().await, tempfile::tempdir().unwrap());
     let dir = kept_run(state.path(), 3, 10);
     let run = dir.run_id().unwrap();
@@ -291,7 +233,7 @@ async fn a_journal_is_resumed_rewound_acknowledged_and_deleted() {
     assert_eq!(peer.records().await, [2, 3, 4]);
     peer.say(ToAgent::RunAck(ack(4, false))).await;
     tokio::time::timeout(DEADLINE, async {
-        while dir.path().exists() {
+        while !crate::agent::runs::prune::is_acknowledged(&dir) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
@@ -321,6 +263,7 @@ async fn without_acknowledgements_output_stops_at_the_window_and_heartbeats_do_n
                 bytes += records.iter().map(|(_, raw)| raw.len()).sum::<usize>();
             }
             Said::Message(ToDashboard::Heartbeat(_)) => beats += 1,
+            Said::Message(ToDashboard::RunStatus(_)) => {}
             other => panic!("{other:?}"),
         }
     }

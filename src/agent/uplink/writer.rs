@@ -1,4 +1,4 @@
-//! The one task that writes to the socket: heartbeats and answers first, output when they have none.
+//! The one task that writes to the socket: heartbeats and answers first, then how runs stand, output when there is none of these.
 
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ use crate::wire::to_dashboard::ToDashboard;
 
 /// Messages that may wait before output. When it is full, senders drop or end the connection; none waits.
 pub const MAX_CONTROL: usize = 32;
+/// How runs stand: one may wait, and those that come after it are made when it has gone.
+pub const MAX_STATUS: usize = 1;
 /// Batches of output that may wait; the shipper waits for a place.
 pub const MAX_OUTPUT: usize = 1;
 /// Between pings.
@@ -25,6 +27,8 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(45);
 pub struct Queues {
     /// Heartbeats and answers.
     pub control: mpsc::Receiver<ToDashboard>,
+    /// How runs stand, ahead of their output.
+    pub status: mpsc::Receiver<ToDashboard>,
     /// Frames of output.
     pub output: mpsc::Receiver<Bytes>,
     /// When cancelled, the connection is closed in order.
@@ -49,16 +53,21 @@ pub async fn write(
                 return send(&mut socket, Message::Close(Some(frame))).await;
             }
             message = queues.control.recv() => match message {
-                Some(message) => match serde_json::to_string(&message) {
-                    Ok(text) => Message::text(text),
-                    Err(error) => return Err(format!("a message cannot be written: {error}")),
-                },
+                Some(message) => text(&message)?,
                 None => return Ok(()),
             },
+            Some(status) = queues.status.recv() => text(&status)?,
             _ = pings.tick() => Message::Ping(Bytes::new()),
             Some(frame) = queues.output.recv() => Message::Binary(frame),
         };
         send(&mut socket, message).await?;
+    }
+}
+
+fn text(message: &ToDashboard) -> Result<Message, String> {
+    match serde_json::to_string(message) {
+        Ok(text) => Ok(Message::text(text)),
+        Err(error) => Err(format!("a message cannot be written: {error}")),
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 use super::handshake;
 use super::peer::{Batch, Closing, FromAgent, Peer};
 use crate::dashboard::app::AppState;
+use crate::dashboard::hub::sanitize;
 use crate::wire::to_agent::ToAgent;
 use crate::wire::to_dashboard::ToDashboard;
 use crate::wire::{MAX_FRAME, frame, record};
@@ -205,6 +206,11 @@ async fn take(
             }
             Ok(ToDashboard::CommandRejected(rejected)) => {
                 let message = FromAgent::Rejected(rejected);
+                app.hub.deliver(peer, message).map_err(Gone::Close)?;
+            }
+            Ok(ToDashboard::RunStatus(mut status)) => {
+                sanitize::view(&mut status.view);
+                let message = FromAgent::Status(status);
                 app.hub.deliver(peer, message).map_err(Gone::Close)?;
             }
             Ok(ToDashboard::Register(_)) => log.ignored("a second register", ""),

@@ -11,7 +11,7 @@ use crate::run::id::{HostName, RunId};
 use crate::wire::MAX_IN_FLIGHT;
 use crate::wire::record::{MAX_BODY, Record};
 use crate::wire::to_agent::ToAgent;
-use crate::wire::to_dashboard::{CommandRejected, Register};
+use crate::wire::to_dashboard::{CommandRejected, Register, RunStatus};
 
 /// The most messages that wait to be sent to one agent.
 pub const MAX_OUTBOX: usize = 1024;
@@ -19,6 +19,9 @@ pub const MAX_OUTBOX: usize = 1024;
 pub const MAX_INBOX: usize = 16 * 1024;
 /// The most bytes of records of one agent that wait for the hub: the window, and one record that is larger by itself.
 pub const MAX_INBOX_BYTES: usize = MAX_IN_FLIGHT + MAX_BODY;
+
+/// The most runs of one agent whose status waits for the hub; of further ones none is taken, their records will tell.
+pub const MAX_STATUSES: usize = 64;
 
 /// Why a connection is closed: a WebSocket close code and a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub enum FromAgent {
     Registered(Box<Register>),
     /// Journal records.
     Records(Batch),
+    /// How a run stands, ahead of its records.
+    Status(Box<RunStatus>),
     /// It did not start a run.
     Rejected(CommandRejected),
 }
@@ -62,6 +67,8 @@ struct Outbox {
 #[derive(Debug, Default)]
 struct Inbox {
     queue: VecDeque<FromAgent>,
+    /// Of each run, only the newest counts.
+    statuses: Vec<RunStatus>,
     n_bytes: usize,
     /// Whether the hub has it on its list.
     listed: bool,
@@ -159,6 +166,13 @@ impl Peer {
             _ => 0,
         };
         let mut inbox = lock(&self.inbox);
+        if let FromAgent::Status(status) = message {
+            inbox.statuses.retain(|known| known.run != status.run);
+            if inbox.statuses.len() < MAX_STATUSES {
+                inbox.statuses.push(*status);
+            }
+            return Ok(!std::mem::replace(&mut inbox.listed, true));
+        }
         if inbox.n_bytes + n_bytes > MAX_INBOX_BYTES || inbox.queue.len() >= MAX_INBOX {
             return Err(Closing {
                 code: 1008,
@@ -170,12 +184,15 @@ impl Peer {
         Ok(!std::mem::replace(&mut inbox.listed, true))
     }
 
-    /// Everything that waits. The hub's list no longer has this peer afterwards.
+    /// Everything that waits, statuses last. The hub's list no longer has this peer afterwards.
     pub fn take_incoming(&self) -> VecDeque<FromAgent> {
         let mut inbox = lock(&self.inbox);
         inbox.listed = false;
         inbox.n_bytes = 0;
-        std::mem::take(&mut inbox.queue)
+        let mut queue = std::mem::take(&mut inbox.queue);
+        let statuses = std::mem::take(&mut inbox.statuses);
+        queue.extend(statuses.into_iter().map(Box::new).map(FromAgent::Status));
+        queue
     }
 }
 
@@ -208,6 +225,31 @@ mod tests {
             peer.receive(batch(0)).unwrap();
         }
         assert!(peer.receive(batch(0)).is_err());
+    }
+
+    #[test]
+    fn only_the_newest_status_of_a_run_waits_and_only_of_so_many_runs() {
+        let peer = peer();
+        let run = RunId::new();
+        let status = |run, last_seq| {
+            let view = crate::run::view::RunView::default();
+            let last_seq = crate::run::id::Seq(last_seq);
+            FromAgent::Status(Box::new(RunStatus {
+                run,
+                last_seq,
+                view,
+            }))
+        };
+        assert_eq!(peer.receive(status(run, 1)), Ok(true));
+        assert_eq!(peer.receive(batch(1)), Ok(false));
+        assert_eq!(peer.receive(status(run, 2)), Ok(false));
+        let taken = peer.take_incoming();
+        assert_eq!(taken.len(), 2);
+        assert!(matches!(&taken[1], FromAgent::Status(status) if status.last_seq.0 == 2));
+        for n in 0..1000 {
+            peer.receive(status(RunId::new(), n)).unwrap();
+        }
+        assert_eq!(peer.take_incoming().len(), MAX_STATUSES);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::dashboard;
 use crate::dashboard::access::{Access, AccessSettings};
 use crate::dashboard::config::{AgentToken, Settings};
 use crate::dashboard::store::Store;
+use crate::dashboard::store::lock::DirLock;
 use crate::dashboard::tls::TlsFiles;
 
 /// Makes the data directory, for its owner only.
@@ -30,46 +31,11 @@ pub(super) fn make_data_dir(dir: &Path) -> anyhow::Result<()> {
         })
 }
 
-/// Makes the database's file before SQLite does, for its owner only: it holds password hashes, and the directory may be
-/// open to others. SQLite gives its companions the same permissions.
-fn protect(path: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-    let made = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|file| {
-            // Root's `token create` before the service's first start must not lock the service out.
-            let dir = path
-                .parent()
-                .map_or_else(|| file.metadata(), std::fs::metadata)?;
-            if dir.uid() != file.metadata()?.uid() {
-                std::os::unix::fs::fchown(&file, Some(dir.uid()), Some(dir.gid()))?;
-            }
-            Ok(())
-        });
-    match made {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error).with_context(|| {
-            format!(
-                "data_dir: cannot write {}; make the directory writable for this user or write another data_dir",
-                path.display()
-            )
-        }),
-    }
-}
-
 /// Opens the store in the data directory.
 pub(super) async fn open_store(dir: &Path) -> anyhow::Result<Store> {
-    protect(&dir.join("nixfleet.db"))?;
-    Store::open(dir).await.with_context(|| {
-        format!(
-            "data_dir {}: cannot open the database nixfleet.db; check that this user may write there and that the file is this program's",
-            dir.display()
-        )
-    })
+    Store::open(dir)
+        .await
+        .with_context(|| format!("opening the store in {}", dir.display()))
 }
 
 /// The agents' token, read where the settings say.
@@ -118,7 +84,8 @@ pub(super) fn run(settings: &Settings, ui_dir: Option<PathBuf>) -> anyhow::Resul
     let agent_token = agent_token(settings)?;
     let tls = settings.tls.as_ref().map(TlsFiles::load).transpose()?;
     make_data_dir(&settings.data_dir)?;
-    protect(&settings.data_dir.join("nixfleet.db"))?;
+    // Before the address, which the other dashboard has too.
+    drop(DirLock::take(&settings.data_dir)?);
     let listener = bind(settings.listen)?;
     let bound = listener.local_addr().context("asking for the address")?;
     let access = Access::new(AccessSettings {
@@ -129,6 +96,7 @@ pub(super) fn run(settings: &Settings, ui_dir: Option<PathBuf>) -> anyhow::Resul
     });
     let mut core = dashboard::Settings::new(settings.data_dir.clone(), access);
     core.offline_after = settings.offline_after;
+    core.keep = settings.keep;
     core.tls = tls;
     core.ui_dir = ui_dir;
     core.link_base = Some(settings.link_base(bound));
@@ -175,8 +143,12 @@ mod tests {
             "no database, but long enough to be looked at",
         )
         .unwrap();
-        let error = open_store(dir.path()).await.unwrap_err().to_string();
-        assert!(error.contains("nixfleet.db"), "{error}");
+        let error = open_store(dir.path()).await.unwrap_err();
+        let error = format!("{error:#}");
+        assert!(
+            error.contains("nixfleet.db: this is no SQLite database"),
+            "{error}"
+        );
     }
 
     #[test]

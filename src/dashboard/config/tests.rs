@@ -73,12 +73,35 @@ fn wrong_settings_say_what_to_write() {
     );
     refused("session_hours = 0", &[], "session_hours: 0 is not between");
     refused("session_hours = \"x\"", &[], "invalid type");
+    refused(
+        "retention_days = 40000",
+        &[],
+        "write 0 to keep runs for ever",
+    );
+    refused("max_store_gb = 0.01", &[], "is not between 0.1 and 1000000");
+    refused("max_store_gb = -1.0", &[], "max_store_gb: -1 is not");
+    refused("max_store_gb = nan", &[], "max_store_gb: NaN is not");
     refused("offline_after = 0", &[], "offline_after: 0 is not between");
     refused(
         "",
         &[("NIXFLEET_SESSION_DURATION", "soon")],
         "NIXFLEET_SESSION_DURATION: `soon`",
     );
+}
+
+#[test]
+fn what_is_kept() {
+    let home = [("HOME", "/home/u")];
+    let keep = |text| load(text, &home).unwrap().keep;
+    assert_eq!(keep(""), Keep::default());
+    assert_eq!(
+        keep("retention_days = 0\nmax_store_gb = 0"),
+        Keep::default()
+    );
+    let both = keep("retention_days = 30\nmax_store_gb = 1.5");
+    assert_eq!(both.age, Some(Duration::from_secs(30 * 86_400)));
+    assert_eq!(both.bytes, Some(1_500_000_000));
+    assert_eq!(keep("max_store_gb = 20").bytes, Some(20_000_000_000));
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub(super) struct Entry {
     pub status: HostStatus,
     /// An operator's note.
     pub comment: Arc<str>,
+    /// How many runs wait for it.
+    pub queued: usize,
     /// Whether the store does not have all of it.
     pub unsaved: bool,
     heartbeat: Option<Arc<Heartbeat>>,
@@ -48,6 +50,7 @@ impl Default for Entry {
             signs: Signs::default(),
             status: HostStatus::NeverSeen,
             comment: Arc::from(""),
+            queued: 0,
             unsaved: false,
             heartbeat: None,
             last_seen: None,
@@ -122,6 +125,14 @@ impl Entry {
             self.ended = Some(run);
         }
         self.look_at_phase();
+    }
+
+    /// A host that the dashboard's own start found in an activation may take as long as any other.
+    pub fn extend_grace(&mut self, now: Instant) {
+        let grace = self.signs.grace_until.filter(|until| *until >= now);
+        if self.signs.activating && self.signs.last_beat.is_none() {
+            self.signs.grace_until = grace.map(|until| until.max(now + liveness::ACTIVATION));
+        }
     }
 
     fn look_at_phase(&mut self) {
@@ -205,6 +216,7 @@ impl Entry {
                 .and_then(|beat| beat.metrics),
             resources: None,
             protocol: self.protocol,
+            queued: self.queued,
             theme_color: register.theme_color.clone(),
             location: register.location.clone(),
             device_type: register.device_type.clone(),

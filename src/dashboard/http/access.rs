@@ -102,7 +102,7 @@ impl Client {
                 hint: String::from("send the form again with another one"),
             }
             .into_response(),
-            LoginError::Store(error) => HttpError::Store(error).into_response(),
+            LoginError::Store(error) => HttpError::from(error).into_response(),
             LoginError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
     }

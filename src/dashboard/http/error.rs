@@ -43,6 +43,14 @@ pub enum HttpError {
         /// What to write instead.
         hint: String,
     },
+    /// The request is well-formed, but a value in it cannot be taken.
+    #[error("{message}")]
+    OutOfRange {
+        /// Which value, and why.
+        message: String,
+        /// What can be.
+        hint: String,
+    },
     /// The body is larger than it may be.
     #[error("{message}")]
     TooLarge {
@@ -58,8 +66,22 @@ pub enum HttpError {
         retry_after: u64,
     },
     /// The store failed. The client learns only that; the log has the rest.
-    #[error("the store does not answer")]
-    Store(#[from] StoreError),
+    #[error("{}", if *.damaged { "what is stored here is damaged" } else { "the store does not answer" })]
+    Store {
+        /// What the store said.
+        why: String,
+        /// Stored data is damaged: waiting does not help.
+        damaged: bool,
+    },
+}
+
+impl From<StoreError> for HttpError {
+    fn from(error: StoreError) -> Self {
+        Self::Store {
+            damaged: error.is_damage(),
+            why: error.to_string(),
+        }
+    }
 }
 
 impl HttpError {
@@ -87,6 +109,9 @@ impl HttpError {
                 hint.clone(),
             ),
             Self::Invalid { hint, .. } => (StatusCode::BAD_REQUEST, "invalid", hint.clone()),
+            Self::OutOfRange { hint, .. } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid", hint.clone())
+            }
             Self::TooLarge { hint, .. } => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "too_large",
@@ -97,7 +122,12 @@ impl HttpError {
                 "too_many_requests",
                 format!("wait {retry_after} seconds, then try again"),
             ),
-            Self::Store(_) => (
+            Self::Store { damaged: true, .. } => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "store_damaged",
+                "waiting does not help: run `nixfleet-dashboard doctor` on the dashboard's host, and restore a backup if this matters; other runs are not concerned".into(),
+            ),
+            Self::Store { .. } => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "store_unavailable",
                 "try again; the dashboard's log says what is wrong with its store".into(),
@@ -108,8 +138,8 @@ impl HttpError {
 
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
-        if let Self::Store(error) = &self {
-            tracing::error!("request failed: {error}");
+        if let Self::Store { why, .. } = &self {
+            tracing::error!("request failed: {why}");
         }
         let (status, code, hint) = self.parts();
         let body = ErrorBody {

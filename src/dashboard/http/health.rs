@@ -12,19 +12,25 @@ use crate::dashboard::app::AppState;
 /// A store that needs longer for the smallest question does not answer.
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// 200 while the store answers, else 503.
+/// 200 while the store answers and takes what is written, else 503 with the reason.
 pub async fn health(State(app): State<AppState>) -> Response {
-    let (status, body) = match tokio::time::timeout(DEADLINE, app.store.check()).await {
-        Ok(Ok(())) => (StatusCode::OK, serde_json::json!({"status": "ok"})),
-        failed => {
-            let why = failed.map_or_else(
-                |_| "it does not answer in time".into(),
-                |answer| answer.map_or_else(|error| error.to_string(), |()| String::new()),
-            );
+    let why = match app.store.fault() {
+        Some(fault) => Some(fault),
+        None => match tokio::time::timeout(DEADLINE, app.store.check()).await {
+            Ok(answer) => answer.err().map(|error| error.to_string()),
+            Err(_) => Some(format!(
+                "it does not answer within {} s",
+                DEADLINE.as_secs()
+            )),
+        },
+    };
+    let (status, body) = match why {
+        None => (StatusCode::OK, serde_json::json!({"status": "ok"})),
+        Some(why) => {
             tracing::error!("not healthy, the store: {why}");
             (
                 StatusCode::SERVICE_UNAVAILABLE,
-                serde_json::json!({"status": "store_unavailable"}),
+                serde_json::json!({"status": "store_unavailable", "reason": why}),
             )
         }
     };

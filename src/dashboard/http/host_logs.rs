@@ -210,7 +210,7 @@ async fn lines(
         if budget > 0 {
             let read = app.store.read_lines(row.id, from, budget).await?;
             next = read.next;
-            complete = row.view.state.is_terminal() && read.lines.len() < budget && !read.cut;
+            complete = row.is_complete() && read.lines.len() < budget && !read.cut;
             found.extend(read.lines.iter().map(|line| HostLine {
                 run: row.id,
                 line: show(line),

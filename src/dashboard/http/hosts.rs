@@ -1,5 +1,7 @@
 //! `/api/hosts`.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
@@ -10,7 +12,8 @@ use super::error::HttpError;
 use crate::base::clock;
 use crate::dashboard::access::{Admin, OperatorRole, Viewer};
 use crate::dashboard::app::AppState;
-use crate::dashboard::hub::requests::Refusal;
+use crate::dashboard::hub::queue::{DEFAULT_WAIT, WAIT};
+use crate::dashboard::hub::requests::{Ask, Asked, Refusal};
 use crate::run::id::{CommandName, HostName};
 use crate::wire::api::{CommandBody, CommandQueued, Host, Hosts};
 
@@ -123,7 +126,12 @@ pub async fn command(
     json: JsonObject,
 ) -> Result<(StatusCode, Json<CommandQueued>), HttpError> {
     let host = host_name(&host)?;
-    let CommandBody { command, args } = body(json)?;
+    let CommandBody {
+        command,
+        args,
+        queue,
+        expires_in,
+    } = body(json)?;
     let n_bytes: usize = args.iter().map(String::len).sum();
     if args.len() > MAX_ARGS.0 || n_bytes > MAX_ARGS.1 || args.iter().any(|arg| arg.contains('\0'))
     {
@@ -136,21 +144,57 @@ pub async fn command(
         message: format!("{error}"),
         hint: "`GET /api/hosts` names the commands of each host".into(),
     })?;
-    let run = if parsed.as_str() == "stop" {
+    let wait = wait(queue, expires_in)?;
+    let asked = if parsed.as_str() == "stop" {
         // As earlier dashboards had it: stop whatever runs there.
         let known = app.fleet.host(&host);
         let known = known.ok_or_else(|| Refusal::UnknownHost(host.clone()))?;
         let activity = known.activity.ok_or(Refusal::Idle(host))?;
-        app.hub.stop(activity.run, false, operator.name).await?
+        Asked {
+            run: app.hub.stop(activity.run, false, operator.name).await?,
+            queued_until: None,
+        }
     } else {
-        app.hub.run(host, parsed, args, operator.name).await?
+        let ask = Ask {
+            host,
+            command: parsed,
+            args,
+            by: operator.name,
+            wait,
+        };
+        app.hub.run(ask).await?
     };
     let queued = CommandQueued {
         status: "queued".into(),
         command,
-        command_id: run,
+        command_id: asked.run,
+        queued_until: asked.queued_until.map(clock::rfc3339),
     };
     Ok((StatusCode::ACCEPTED, Json(queued)))
+}
+
+/// How long a run may wait for its host, if it may.
+fn wait(queue: bool, expires_in: Option<u64>) -> Result<Option<Duration>, HttpError> {
+    let invalid = |message: String| HttpError::OutOfRange {
+        message,
+        hint: format!(
+            "send `\"queue\": true` with `expires_in` in seconds, {} to {}, or without it for a day",
+            WAIT.start(),
+            WAIT.end()
+        ),
+    };
+    match expires_in {
+        Some(_) if !queue => Err(invalid(
+            "expires_in says how long a run may wait, but this one may not: `queue` is not true"
+                .into(),
+        )),
+        Some(seconds) if !WAIT.contains(&seconds) => Err(invalid(format!(
+            "expires_in {seconds} is not between {} seconds and {} seconds (7 days)",
+            WAIT.start(),
+            WAIT.end()
+        ))),
+        seconds => Ok(queue.then(|| Duration::from_secs(seconds.unwrap_or(DEFAULT_WAIT)))),
+    }
 }
 
 impl From<Refusal> for HttpError {
@@ -183,7 +227,7 @@ impl From<Refusal> for HttpError {
             },
             Refusal::Offline(host) => conflict(
                 format!("{host} is not connected"),
-                "look at the agent's service on the host; it reconnects by itself",
+                "look at the agent's service on the host; it reconnects by itself. With `--queue` (`\"queue\": true`) the run waits for it",
             ),
             Refusal::Connected(host) => conflict(
                 format!("{host} is connected"),
@@ -197,7 +241,11 @@ impl From<Refusal> for HttpError {
             ),
             Refusal::Busy { host, command, run } => conflict(
                 format!("{host} is busy with `{command}` (run {run})"),
-                "wait for its end, or stop it",
+                "wait for its end, or stop it; with `--queue` (`\"queue\": true`) the run waits for it",
+            ),
+            Refusal::QueueFull { host, waiting } => conflict(
+                format!("{waiting} runs wait for {host} already"),
+                "cancel one of them: `GET /api/runs?state=queued` lists them, `POST /api/runs/{id}/stop` cancels",
             ),
             Refusal::Idle(host) => conflict(
                 format!("{host} runs nothing that could be stopped"),
@@ -218,10 +266,7 @@ impl From<Refusal> for HttpError {
             Refusal::Stopping => {
                 conflict("the dashboard is stopping".into(), "try again in a moment")
             }
-            Refusal::Store(why) => Self::Store(crate::dashboard::store::StoreError::Unreadable {
-                what: "the store's answer".into(),
-                why,
-            }),
+            Refusal::Store { why, damaged } => Self::Store { why, damaged },
         }
     }
 }

@@ -13,12 +13,15 @@ use super::runs::{query, stored};
 use crate::dashboard::access::Viewer;
 use crate::dashboard::app::AppState;
 use crate::dashboard::store::output::lines::show;
-use crate::wire::api::LogLines;
+use crate::wire::api::{LogGap, LogGaps, LogLines};
 
 /// Lines in one answer, unless `limit` says otherwise.
 const DEFAULT_LIMIT: usize = 1000;
 /// The most lines in one answer.
 const MAX_LIMIT: usize = 5000;
+
+/// The most gaps in one answer.
+const MAX_GAPS: usize = 1000;
 
 /// Which lines.
 #[derive(Debug, serde::Deserialize)]
@@ -52,7 +55,26 @@ pub async fn lines(
     Ok(Json(LogLines {
         lines: found.lines.iter().map(show).collect(),
         next: found.next,
-        complete: at_end && row.view.state.is_terminal(),
+        complete: at_end && row.is_complete(),
+    }))
+}
+
+/// Where output is missing.
+pub async fn gaps(
+    _: Viewer,
+    State(app): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<Json<LogGaps>, HttpError> {
+    let run = stored(&app, &id).await?.id;
+    let found = app.store.gaps(run, MAX_GAPS).await?;
+    let gaps = found.into_iter().map(|placed| LogGap {
+        line: placed.line,
+        lines: placed.gap.lines,
+        bytes: placed.gap.bytes,
+        reason: placed.gap.reason,
+    });
+    Ok(Json(LogGaps {
+        gaps: gaps.collect(),
     }))
 }
 

@@ -92,6 +92,37 @@ pub async fn metrics(_: Viewer, State(app): State<AppState>) -> Result<Response,
         "Time spent in transactions of runs.",
         &plain(seconds.to_string()),
     );
+    let space = app.store.space();
+    let healthy = u64::from(app.store.fault().is_none());
+    for (name, help, value) in [
+        (
+            "nixfleet_store_healthy",
+            "Whether the last writes to the store succeeded.",
+            healthy,
+        ),
+        (
+            "nixfleet_store_bytes",
+            "Size of the database's file, free pages included.",
+            space.file,
+        ),
+        (
+            "nixfleet_store_used_bytes",
+            "Bytes of the database's file that hold something.",
+            app.store.used().await?,
+        ),
+        (
+            "nixfleet_store_wal_bytes",
+            "Size of the database's log of newest commits.",
+            space.wal,
+        ),
+        (
+            "nixfleet_store_disk_free_bytes",
+            "What the dashboard may still write on the disk of its store.",
+            space.free,
+        ),
+    ] {
+        family(name, "gauge", help, &plain(value.to_string()));
+    }
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }

@@ -14,7 +14,7 @@ use crate::dashboard::hub::requests::Refusal;
 use crate::dashboard::store::runs::{RunFilter, RunRow};
 use crate::run::id::RunId;
 use crate::run::phase::RunState;
-use crate::run::view::PhaseSpan;
+use crate::run::view::{PhaseSpan, RunView};
 use crate::wire::api::{Run, RunPhase, Runs, StopBody};
 
 /// Runs in one answer, unless `limit` says otherwise.
@@ -87,7 +87,7 @@ pub async fn list(
     };
     let rows = app.store.runs(&filter).await?;
     Ok(Json(Runs {
-        runs: rows.iter().map(Run::from).collect(),
+        runs: rows.iter().map(|row| row.show(&app.fleet)).collect(),
     }))
 }
 
@@ -97,7 +97,7 @@ pub async fn one(
     State(app): State<AppState>,
     Path(id): Path<String>,
 ) -> Result<Json<Run>, HttpError> {
-    Ok(Json(Run::from(&stored(&app, &id).await?)))
+    Ok(Json(stored(&app, &id).await?.show(&app.fleet)))
 }
 
 /// Asks to stop a run.
@@ -123,7 +123,7 @@ pub async fn stop(
 
 impl From<&RunRow> for Run {
     fn from(row: &RunRow) -> Self {
-        let view = &row.view;
+        let view = row.shown();
         let phase = |span: &PhaseSpan| RunPhase {
             phase: span.phase,
             started_at: rfc3339(span.started_at),
@@ -140,10 +140,7 @@ impl From<&RunRow> for Run {
             phases: view.phases.iter().map(phase).collect(),
             progress: view.progress.clone(),
             exit_code: view.outcome.as_ref().and_then(|outcome| outcome.exit_code),
-            reason: view
-                .outcome
-                .as_ref()
-                .and_then(|outcome| outcome.reason.clone()),
+            reason: reason(row, &view),
             requested_by: row.requested_by.clone(),
             created_at: rfc3339(row.created_at),
             started_at: view.started_at.map(rfc3339),
@@ -151,10 +148,33 @@ impl From<&RunRow> for Run {
             lines: view.lines,
             bytes: view.bytes,
             bytes_missing: view.bytes_missing,
+            bytes_pending: row.bytes_pending(),
+            incomplete: row.is_incomplete(),
+            verified: row.notes.verified,
+            recovered: view.recovered,
+            queued_until: row
+                .notes
+                .queued_until
+                .filter(|_| row.is_waiting())
+                .map(rfc3339),
+            reconnect_deadline_ms: None,
             warnings: view.warnings,
             errors: view.errors,
             failed_units: view.failed_units.clone(),
             generation: view.generation.clone(),
+            stop_refused: view.stop_refused.clone(),
         }
+    }
+}
+
+/// Why it ended as it did, and why its output is not trusted.
+fn reason(row: &RunRow, view: &RunView) -> Option<String> {
+    let reason = view.outcome.as_ref()?.reason.clone();
+    match (&row.notes.doubt, row.notes.verified) {
+        (Some(doubt), Some(false)) => Some(match reason {
+            Some(reason) => format!("{reason}; {doubt}"),
+            None => doubt.clone(),
+        }),
+        _ => reason,
     }
 }

@@ -34,6 +34,8 @@ impl Changed {
                     raw,
                 };
                 self.added.output(end, sizes, &written);
+                let sum = &mut row.notes.crc32c;
+                *sum = sum.map(|sum| crc32c::crc32c_append(sum, raw));
             }
             RunEvent::Gap {
                 at,
@@ -48,6 +50,7 @@ impl Changed {
                     reason: reason.clone(),
                 };
                 self.added.gap(end, sizes, *at, &gap);
+                row.notes.crc32c = None;
             }
             _ => {}
         }

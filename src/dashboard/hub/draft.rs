@@ -1,7 +1,6 @@
 //! One transaction in the making: changed copies of runs, and what is to be said once it is on the disk.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -9,12 +8,11 @@ use tokio::sync::oneshot;
 use super::Hub;
 use super::output::Added;
 use super::pushed::Pushed;
-use super::requests::Refusal;
+use super::requests::{Asked, Refusal};
 use super::track::Track;
 use crate::base::clock::Millis;
-use crate::dashboard::agents::peer::{Batch, Peer};
-use crate::dashboard::fleet::Fleet;
-use crate::dashboard::live::{Change, Live};
+use crate::dashboard::agents::peer::Peer;
+use crate::dashboard::live::Change;
 use crate::dashboard::store::StoreError;
 use crate::dashboard::store::commit::{Commit, RunUpdate};
 use crate::dashboard::store::events::NewEvent;
@@ -37,13 +35,29 @@ pub(super) struct Changed {
     stored_seq: Seq,
 }
 
+impl Changed {
+    /// A run that the store has, as it is there. Lines for readers are put together if it is `watched`.
+    pub fn of(track: Track, watched: bool) -> Self {
+        Self {
+            before: Some(track.row.shown().state),
+            new: false,
+            added: Added::new(watched),
+            stored_seq: track.last_seq(),
+            track,
+        }
+    }
+}
+
+/// A message, and the connection that it goes to.
+pub(super) type Addressed = (Arc<Peer>, ToAgent);
+
 /// An answer that is due after the commit.
 #[derive(Debug)]
 pub(super) struct Reply {
-    pub to: oneshot::Sender<Result<RunId, Refusal>>,
-    pub run: RunId,
-    /// The message that starts the run, and the connection it goes to.
-    pub message: (Arc<Peer>, ToAgent),
+    pub to: oneshot::Sender<Result<Asked, Refusal>>,
+    pub asked: Asked,
+    /// The message that starts the run; none for a run that waits.
+    pub message: Option<Addressed>,
 }
 
 /// One transaction in the making.
@@ -57,6 +71,10 @@ pub(super) struct Draft {
     /// Whom to welcome, with the runs that it named.
     pub welcomes: Vec<(Arc<Peer>, Vec<RunId>)>,
     pub replies: Vec<Reply>,
+    /// Messages that start runs that have waited.
+    pub starts: Vec<Addressed>,
+    /// Who asked to stop a run, and which.
+    pub stops: Vec<(oneshot::Sender<Result<RunId, Refusal>>, RunId)>,
     /// Who pushed lines, and to which run.
     pub pushes: Vec<(oneshot::Sender<Result<Pushed, Refusal>>, RunId)>,
     pub n_records: u64,
@@ -72,12 +90,11 @@ impl Draft {
 
     /// A new run.
     pub fn insert(&mut self, row: RunRow) {
+        let track = Track::new(row, crate::dashboard::store::output::OutputEnd::default());
         let changed = Changed {
-            track: Track::new(row, crate::dashboard::store::output::OutputEnd::default()),
             new: true,
-            added: Added::default(),
             before: None,
-            stored_seq: Seq(0),
+            ..Changed::of(track, false)
         };
         self.runs.insert(changed.track.row.id, changed);
     }
@@ -86,8 +103,17 @@ impl Draft {
     pub fn forget(&mut self, host: &HostName) {
         self.runs
             .retain(|_, changed| &changed.track.row.host != host);
+        // Who asked for a run in the same moment is not told of one that is not stored.
+        let (kept, gone) = std::mem::take(&mut self.replies)
+            .into_iter()
+            .partition(|reply| self.runs.contains_key(&reply.asked.run));
+        self.replies = kept;
+        for reply in gone {
+            let _ = reply.to.send(Err(Refusal::UnknownHost(host.clone())));
+        }
         self.hosts.retain(|(own, _)| own != host);
         self.welcomes.retain(|(peer, _)| &peer.host != host);
+        self.starts.retain(|(peer, _)| &peer.host != host);
     }
 
     /// What is to be written.
@@ -115,18 +141,17 @@ impl Draft {
             if *new {
                 commit.runs.push(track.row.clone());
             }
-            if *before != Some(track.row.view.state) {
+            let state = track.row.shown().state;
+            if *before != Some(state) {
                 commit.events.push(NewEvent {
                     at: self.now,
                     host: track.row.host.clone(),
                     run: Some(track.row.id),
-                    what: track.row.view.state.name(),
+                    what: state.name(),
                 });
             }
             commit.updates.push(RunUpdate {
-                run: track.row.id,
-                view: track.row.view.clone(),
-                last_seq: track.row.last_seq,
+                row: track.row.clone(),
                 output: std::mem::take(&mut added.steps),
             });
         }
@@ -134,7 +159,7 @@ impl Draft {
     }
 
     /// It is on the disk: acknowledge, then publish.
-    pub fn succeed(self, event: u64, live: &Live, fleet: &Fleet, runs: &mut HashMap<RunId, Track>) {
+    pub fn succeed(self, event: u64, hub: &mut Hub) {
         let seq_of = |run: &RunId| self.runs.get(run).map(|changed| changed.track.last_seq());
         for ((_, run), (peer, rewind)) in &self.acks {
             if let Some(seq) = seq_of(run) {
@@ -147,7 +172,7 @@ impl Draft {
         }
         for (peer, named) in self.welcomes {
             let resume = |run: &RunId| {
-                let seq = seq_of(run).or_else(|| runs.get(run).map(Track::last_seq))?;
+                let seq = seq_of(run).or_else(|| hub.runs.get(run).map(Track::last_seq))?;
                 Some(RunAck {
                     run: *run,
                     seq,
@@ -175,6 +200,7 @@ impl Draft {
                 )
             })
             .collect();
+        let changed: Vec<RunId> = self.runs.keys().copied().collect();
         for (id, changed) in self.runs {
             let Changed {
                 track,
@@ -182,22 +208,38 @@ impl Draft {
                 before,
                 ..
             } = changed;
-            let state = track.row.view.state;
-            live.publish(track.tip(), added.lines);
-            // What an agent does counts more than what somebody pushes.
-            let hidden = track.is_pushed() && fleet.peer(&track.row.host).is_some();
-            let activity = track.activity().filter(|_| !hidden);
-            fleet.set_activity(&track.row.host, id, activity);
-            live.changed(Change::Run(id, (before != Some(state)).then_some(event)));
+            let state = track.row.shown().state;
+            hub.live.publish(track.tip(&hub.fleet), added.lines);
+            if !track.row.is_waiting() {
+                // What an agent does counts more than what somebody pushes.
+                let hidden = track.is_pushed() && hub.fleet.peer(&track.row.host).is_some();
+                let activity = track.activity().filter(|_| !hidden);
+                hub.fleet.set_activity(&track.row.host, id, activity);
+            }
+            let event = (before != Some(state)).then_some(event);
+            hub.live.changed(Change::Run(id, event));
+            hub.note_waiting(&track.row);
             if track.is_over() {
-                runs.remove(&id);
+                hub.runs.remove(&id);
             } else {
-                runs.insert(id, track);
+                hub.runs.insert(id, track);
             }
         }
-        for Reply { to, run, message } in self.replies {
-            message.0.send(message.1);
+        for (peer, message) in self.starts {
+            peer.send(message);
+        }
+        for Reply { to, asked, message } in self.replies {
+            if let Some((peer, message)) = message {
+                peer.send(message);
+            }
             // Who asked may have gone; the run is started all the same.
+            let _ = to.send(Ok(asked));
+        }
+        // After the messages that start runs.
+        for run in changed {
+            hub.tell_interval(run);
+        }
+        for (to, run) in self.stops {
             let _ = to.send(Ok(run));
         }
         for (to, answer) in pushed {
@@ -219,86 +261,15 @@ impl Draft {
         for (peer, _) in self.welcomes {
             peer.close(1011, "the dashboard's store does not answer; try again");
         }
-        let why = error.to_string();
+        let refusal = Refusal::from(error);
         for reply in self.replies {
-            let _ = reply.to.send(Err(Refusal::Store(why.clone())));
+            let _ = reply.to.send(Err(refusal.clone()));
         }
         for (to, _) in self.pushes {
-            let _ = to.send(Err(Refusal::Store(why.clone())));
+            let _ = to.send(Err(refusal.clone()));
         }
-    }
-}
-
-impl Hub {
-    /// A run that is to change, from this draft, from memory, or from the store.
-    pub(super) async fn changed<'a>(
-        &self,
-        draft: &'a mut Draft,
-        run: RunId,
-    ) -> Result<Option<&'a mut Changed>, StoreError> {
-        let slot = match draft.runs.entry(run) {
-            Entry::Occupied(slot) => return Ok(Some(slot.into_mut())),
-            Entry::Vacant(slot) => slot,
-        };
-        let track = match self.runs.get(&run) {
-            Some(track) => track.clone(),
-            None => match self.store.run(run).await? {
-                Some(row) => Track::new(row, self.store.output_end(run).await?),
-                None => return Ok(None),
-            },
-        };
-        Ok(Some(slot.insert(Changed {
-            before: Some(track.row.view.state),
-            new: false,
-            added: Added::new(self.live.is_watched(run)),
-            stored_seq: track.last_seq(),
-            track,
-        })))
-    }
-
-    /// Takes an agent's records.
-    pub(super) async fn records(&self, draft: &mut Draft, peer: &Arc<Peer>, batch: Batch) {
-        let changed = match self.changed(draft, batch.run).await {
-            Ok(Some(changed)) => changed,
-            Ok(None) => {
-                tracing::warn!(host = %peer.host, run = %batch.run, "records of a run that was never asked for or announced are ignored");
-                return;
-            }
-            Err(error) => {
-                tracing::error!(run = %batch.run, "records are not taken: {error}");
-                peer.close(1011, "the dashboard's store does not answer; try again");
-                return;
-            }
-        };
-        if changed.track.row.host != peer.host {
-            tracing::warn!(host = %peer.host, run = %batch.run, "records of another host's run are ignored");
-            return;
+        for (to, _) in self.stops {
+            let _ = to.send(Err(refusal.clone()));
         }
-        if changed.track.is_pushed() {
-            tracing::warn!(host = %peer.host, run = %batch.run, "records of a run whose lines are pushed are ignored");
-            return;
-        }
-        let mut rewind = batch.damaged;
-        let mut n_records = 0;
-        for record in batch.records {
-            let last = changed.track.last_seq();
-            if record.seq <= last {
-                continue;
-            }
-            if record.seq != last.next() {
-                rewind = true;
-                break;
-            }
-            changed.track.revive();
-            changed.track.row.last_seq = record.seq;
-            changed.apply(record.event, &record.raw);
-            n_records += 1;
-        }
-        draft.n_records += n_records;
-        let ack = draft
-            .acks
-            .entry((peer.id, batch.run))
-            .or_insert_with(|| (Arc::clone(peer), false));
-        ack.1 |= rewind;
     }
 }

@@ -178,6 +178,13 @@ impl Added {
         self.flush(sizes);
     }
 
+    /// Notes a step after which the output is another one.
+    pub fn restart(&mut self, step: OutputStep) {
+        self.pending = None;
+        self.lines.clear();
+        self.steps.push(step);
+    }
+
     /// Ends the chunk that grows.
     pub fn flush(&mut self, sizes: &mut Sizes) {
         if let Some(chunk) = self.pending.take() {
@@ -198,7 +205,7 @@ mod tests {
         let steps = std::mem::take(&mut added.steps);
         let chunk = |step| match step {
             OutputStep::Add(chunk) => Some(chunk),
-            OutputStep::Merge(_) => None,
+            _ => None,
         };
         steps.into_iter().filter_map(chunk).collect()
     }

@@ -9,7 +9,7 @@ use super::draft::{Changed, Draft};
 use super::requests::{HubRequest, Refusal};
 use super::track::Track;
 use super::{Hub, HubHandle};
-use crate::dashboard::store::runs::RunRow;
+use crate::dashboard::store::runs::{Notes, RunRow};
 use crate::run::event::{Outcome, RunEvent};
 use crate::run::id::{CommandName, HostName, RunId, Seq};
 use crate::run::lines::{Found, LineAssembler};
@@ -86,13 +86,12 @@ impl HubRequest {
 
 impl Hub {
     pub(super) async fn push(&self, draft: &mut Draft, push: Push) -> Result<RunId, Refusal> {
-        let failed = |error: crate::dashboard::store::StoreError| Refusal::Store(error.to_string());
         let run = match push.run.or_else(|| self.open_push(draft, &push)) {
             Some(run) => run,
             None => self.open_run(draft, &push).await?,
         };
         let now = draft.now;
-        let changed = self.changed(draft, run).await.map_err(failed)?;
+        let changed = self.changed(draft, run).await?;
         let changed = changed.ok_or(Refusal::UnknownRun(run))?;
         if changed.track.row.host != push.host {
             return Err(Refusal::UnknownRun(run));
@@ -133,7 +132,7 @@ impl Hub {
                 return Err(Refusal::UnknownHost(host.clone()));
             }
             let made = self.store.comment_host(host, "", draft.now).await;
-            made.map_err(|error| Refusal::Store(error.to_string()))?;
+            made?;
             self.fleet.comment(host, "");
         }
         let row = RunRow {
@@ -145,6 +144,7 @@ impl Hub {
             created_at: draft.now,
             view: RunView::default(),
             last_seq: Seq(0),
+            notes: Notes::new(),
         };
         let run = row.id;
         draft.insert(row);
@@ -181,6 +181,7 @@ impl Changed {
                 agent_version: String::new(),
                 boot_id: None,
                 generation: None,
+                system: None,
             };
             self.next(started, b"");
             let phase = Phase::Running;
@@ -203,14 +204,16 @@ impl Changed {
             self.next(output, &push.raw);
         }
         if let Some(end) = push.end {
-            let view = &self.track.row.view;
+            let row = &mut self.track.row;
+            row.notes.verified = row.notes.crc32c.map(|_| true);
             let finished = RunEvent::Finished {
                 at,
                 outcome: outcome(end),
-                lines: view.lines,
-                bytes: view.bytes,
-                crc32c: 0,
+                lines: row.view.lines,
+                bytes: row.view.bytes,
+                crc32c: row.notes.crc32c.unwrap_or_default(),
                 generation: None,
+                system: None,
             };
             self.next(finished, b"");
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Hub;
 use super::draft::Draft;
 use crate::dashboard::agents::peer::Peer;
-use crate::dashboard::store::runs::RunRow;
+use crate::dashboard::store::runs::{Notes, RunRow};
 use crate::run::id::{RunId, Seq};
 use crate::run::phase::RunState;
 use crate::run::view::RunView;
@@ -47,6 +47,7 @@ impl Hub {
                     track.row.host == peer.host
                         && !known.contains(&track.row.id)
                         && !track.is_pushed()
+                        && !track.row.is_waiting()
                 })
                 .map(|track| track.row.id)
                 .collect();
@@ -76,7 +77,12 @@ impl Hub {
                 tracing::warn!(host = %peer.host, run = %known.run, "the host names a run whose lines are pushed");
                 return Ok(false);
             }
+            // There is more of it: whatever was feared, it is found again.
+            if known.last_seq > changed.track.last_seq() {
+                changed.track.revive();
+            }
             if changed.track.row.view.state == RunState::Queued {
+                changed.track.row.notes.queued_until = None;
                 changed.track.row.view.state = RunState::Starting;
             }
             return Ok(true);
@@ -94,6 +100,7 @@ impl Hub {
                 ..RunView::default()
             },
             last_seq: Seq(0),
+            notes: Notes::new(),
         });
         Ok(true)
     }
@@ -111,6 +118,7 @@ impl Hub {
             && !changed.track.is_over()
         {
             let reason = reason(&changed.track.row);
+            changed.take_back();
             changed.track.conclude(now, state, reason);
         }
     }
@@ -153,6 +161,7 @@ impl Hub {
             .values()
             .filter(|track| {
                 track.row.view.state == RunState::Queued
+                    && !track.row.is_waiting()
                     && track.heard.elapsed() > UNTAKEN
                     && self.fleet.peer(&track.row.host).is_some()
             })
@@ -176,7 +185,7 @@ fn why_lost(row: &RunRow) -> String {
         return "the connection broke before the host took it, and the host does not know it; it did nothing, ask again".into();
     }
     let phase = row
-        .view
+        .shown()
         .phase()
         .map_or_else(String::new, |phase| format!(" in phase {}", phase.name()));
     format!(

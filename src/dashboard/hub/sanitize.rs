@@ -2,12 +2,12 @@
 
 use crate::run::event::{MAX_TEXT, Outcome, RunEvent};
 use crate::run::phase::RunState;
-use crate::run::view::RunView;
+use crate::run::view::{MAX_KEPT, RunView};
 
 /// The most phases of one run; a rebuild has five.
 const MAX_PHASES: usize = 100;
 /// The most bytes and lines that a run's output can have; far more than any disk.
-const MAX_OUTPUT: u64 = 1 << 50;
+pub(super) const MAX_OUTPUT: u64 = 1 << 50;
 
 /// The event as it may be applied to `view`; none if it may not.
 pub(super) fn sanitized(event: RunEvent, view: &RunView) -> Option<RunEvent> {
@@ -54,6 +54,21 @@ pub(super) fn sanitized(event: RunEvent, view: &RunView) -> Option<RunEvent> {
             }
             Some(RunEvent::Progress { at, progress })
         }
+        RunEvent::StopRequested {
+            at,
+            mut by,
+            force,
+            mut refused,
+        } => {
+            cut(&mut by);
+            refused.iter_mut().for_each(cut);
+            Some(RunEvent::StopRequested {
+                at,
+                by,
+                force,
+                refused,
+            })
+        }
         RunEvent::Finished {
             at,
             outcome,
@@ -61,6 +76,7 @@ pub(super) fn sanitized(event: RunEvent, view: &RunView) -> Option<RunEvent> {
             bytes,
             crc32c,
             mut generation,
+            system,
         } => {
             if let Some(generation) = &mut generation {
                 cut(generation);
@@ -72,9 +88,43 @@ pub(super) fn sanitized(event: RunEvent, view: &RunView) -> Option<RunEvent> {
                 bytes: bytes.min(MAX_OUTPUT),
                 crc32c,
                 generation,
+                system,
             })
         }
         other => Some(other),
+    }
+}
+
+/// Makes of a run that a host describes one that could be: what it says ahead of its records, and in checkpoints.
+pub fn view(view: &mut RunView) {
+    view.phases.truncate(MAX_PHASES);
+    view.phases.shrink_to_fit();
+    view.failed_units.truncate(MAX_KEPT);
+    let activity = view.progress.as_mut();
+    let activity = activity.and_then(|progress| progress.activity.as_mut());
+    let texts = view.failed_units.iter_mut().chain(&mut view.generation);
+    let texts = texts.chain(&mut view.stop_refused);
+    texts.chain(activity).for_each(cut);
+    for number in [
+        &mut view.lines,
+        &mut view.bytes,
+        &mut view.bytes_missing,
+        &mut view.warnings,
+        &mut view.errors,
+    ] {
+        *number = (*number).min(MAX_OUTPUT);
+    }
+    if view.state.is_terminal() {
+        let said = view.outcome.take().filter(|said| said.state == view.state);
+        view.outcome = Some(sanitized_outcome(said.unwrap_or(Outcome {
+            state: view.state,
+            exit_code: None,
+            signal: None,
+            reason: None,
+        })));
+    } else {
+        view.outcome = None;
+        view.finished_at = None;
     }
 }
 

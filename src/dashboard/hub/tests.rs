@@ -1,7 +1,13 @@
+mod absence;
+mod ahead;
+mod queue;
+mod verify;
+
 use std::time::Duration;
 
 use axum::http::StatusCode;
 
+use crate::dashboard::hub::requests::Ask;
 use crate::dashboard::testing::{Agent, House, Journal, jump, register};
 use crate::run::id::RunId;
 use crate::run::phase::RunState;
@@ -226,7 +232,8 @@ async fn what_is_not_on_the_disk_is_not_acknowledged() {
     let house = House::start().await;
     let (mut agent, _) = Agent::join(&house, register("web1")).await;
     let run = house.start_run(&mut agent, "web1").await;
-    let (_, mut tips) = house.app.live.watch(run).unwrap();
+    let mut reader = house.app.live.watch(run).unwrap();
+    let tips = &mut reader.tips;
     tips.borrow_and_update();
     house.app.store.close().await;
     let mut journal = Journal::new(run);
@@ -237,12 +244,13 @@ async fn what_is_not_on_the_disk_is_not_acknowledged() {
         !tips.has_changed().unwrap(),
         "published before it was stored"
     );
-    let refused = house.app.hub.run(
-        "web1".parse().unwrap(),
-        "pull".parse().unwrap(),
-        Vec::new(),
-        "test".into(),
-    );
+    let refused = house.app.hub.run(Ask {
+        host: "web1".parse().unwrap(),
+        command: "pull".parse().unwrap(),
+        args: Vec::new(),
+        by: "test".into(),
+        wait: None,
+    });
     assert!(refused.await.is_err());
 }
 

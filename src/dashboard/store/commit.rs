@@ -5,8 +5,7 @@ use super::output::{self, chunk::Chunk};
 use super::runs::{self, RunRow};
 use super::{Store, StoreError, hosts};
 use crate::base::clock::Millis;
-use crate::run::id::{HostName, RunId, Seq};
-use crate::run::view::RunView;
+use crate::run::id::HostName;
 use crate::wire::to_dashboard::Register;
 
 /// One step in a run's output.
@@ -16,17 +15,19 @@ pub enum OutputStep {
     Add(Chunk),
     /// Makes all chunks from this position one.
     Merge(u64),
+    /// Puts all output aside, to begin again.
+    SetAside,
+    /// Puts what was set aside in the place of all output.
+    TakeBack,
+    /// Removes what was set aside.
+    DropAside,
 }
 
 /// How a run stands after the commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunUpdate {
-    /// Which run.
-    pub run: RunId,
-    /// How it looks.
-    pub view: RunView,
-    /// Its last committed record.
-    pub last_seq: Seq,
+    /// The run.
+    pub row: RunRow,
     /// What its output gains.
     pub output: Vec<OutputStep>,
 }
@@ -71,14 +72,17 @@ impl Store {
             runs::insert(&mut write, run).await?;
         }
         for update in &commit.updates {
-            let run = update.run.to_string();
+            let run = update.row.id.to_string();
             for step in &update.output {
                 match step {
                     OutputStep::Add(chunk) => output::add(&mut write, &run, chunk).await?,
                     OutputStep::Merge(offset) => output::merge(&mut write, &run, *offset).await?,
+                    OutputStep::SetAside => output::set_aside(&mut write, &run).await?,
+                    OutputStep::TakeBack => output::take_back(&mut write, &run).await?,
+                    OutputStep::DropAside => output::drop_aside(&mut write, &run).await?,
                 }
             }
-            runs::update(&mut write, &run, &update.view, update.last_seq).await?;
+            runs::update(&mut write, &update.row).await?;
         }
         let mut last = 0;
         for event in &commit.events {

@@ -95,24 +95,4 @@ impl Store {
             })
             .collect()
     }
-
-    /// Removes finished runs with their output, and events, of before `before`. Answers how many runs.
-    ///
-    /// # Errors
-    /// See [`StoreError`].
-    pub async fn prune(&self, before: Millis) -> Result<u64, StoreError> {
-        let mut write = self.writer.begin().await?;
-        let done = sqlx::query(
-            "DELETE FROM runs WHERE created_at < ?1 AND state NOT IN ('queued', 'starting', 'running')",
-        )
-        .bind(int(before))
-        .execute(&mut *write)
-        .await?;
-        sqlx::query("DELETE FROM events WHERE at < ?1")
-            .bind(int(before))
-            .execute(&mut *write)
-            .await?;
-        write.commit().await?;
-        Ok(done.rows_affected())
-    }
 }

@@ -1,6 +1,8 @@
 //! Output of runs: written in the hub's transactions, read by line or as it was, with bounded memory.
 
+mod aside;
 pub mod chunk;
+pub mod gaps;
 pub mod lines;
 mod merge;
 
@@ -11,6 +13,7 @@ use sqlx::{Row, SqliteConnection};
 use super::{Store, StoreError, int, uint};
 use crate::run::id::RunId;
 
+pub(super) use aside::{drop_aside, set_aside, take_back};
 pub use merge::Sizes;
 pub(super) use merge::merge;
 

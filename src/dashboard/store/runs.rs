@@ -1,5 +1,9 @@
 //! Runs: what was asked, and how each stands after its last committed record.
 
+mod notes;
+#[cfg(test)]
+mod tests;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, SqliteConnection};
 use sqlx::{Row, Sqlite};
@@ -10,7 +14,10 @@ use crate::run::id::{HostName, RunId, Seq};
 use crate::run::phase::RunState;
 use crate::run::view::RunView;
 
-const COLUMNS: &str = "id, hostname, command, args, requested_by, created_at, view, last_seq";
+pub use notes::{Ahead, Aside, Cut, Notes};
+
+const COLUMNS: &str =
+    "id, hostname, command, args, requested_by, created_at, view, last_seq, notes";
 
 /// A stored run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,10 +34,12 @@ pub struct RunRow {
     pub requested_by: String,
     /// When, by the dashboard's clock.
     pub created_at: Millis,
-    /// How it stands.
+    /// How it stands by its committed records.
     pub view: RunView,
     /// The last committed record.
     pub last_seq: Seq,
+    /// What the dashboard itself knows of it.
+    pub notes: Notes,
 }
 
 /// Which runs to list.
@@ -56,6 +65,7 @@ fn from_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
         created_at: uint(row, "created_at")?,
         view: json(row, "view")?,
         last_seq: Seq(uint(row, "last_seq")?),
+        notes: json(row, "notes")?,
     })
 }
 
@@ -64,8 +74,8 @@ pub(super) async fn insert(
     run: &RunRow,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO runs (id, hostname, command, args, requested_by, created_at, state, view, last_seq)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO runs (id, hostname, command, args, requested_by, created_at, state, view, last_seq, notes, open)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )
     .bind(run.id.to_string())
     .bind(run.host.as_str())
@@ -73,9 +83,11 @@ pub(super) async fn insert(
     .bind(to_json(&run.args)?)
     .bind(&run.requested_by)
     .bind(int(run.created_at))
-    .bind(run.view.state.name())
+    .bind(run.shown().state.name())
     .bind(to_json(&run.view)?)
     .bind(int(run.last_seq.0))
+    .bind(to_json(&run.notes)?)
+    .bind(!run.is_complete())
     .execute(connection)
     .await?;
     Ok(())
@@ -83,17 +95,19 @@ pub(super) async fn insert(
 
 pub(super) async fn update(
     connection: &mut SqliteConnection,
-    run: &str,
-    view: &RunView,
-    last_seq: Seq,
+    run: &RunRow,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE runs SET state = ?2, view = ?3, last_seq = ?4 WHERE id = ?1")
-        .bind(run)
-        .bind(view.state.name())
-        .bind(to_json(view)?)
-        .bind(int(last_seq.0))
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "UPDATE runs SET state = ?2, view = ?3, last_seq = ?4, notes = ?5, open = ?6 WHERE id = ?1",
+    )
+    .bind(run.id.to_string())
+    .bind(run.shown().state.name())
+    .bind(to_json(&run.view)?)
+    .bind(int(run.last_seq.0))
+    .bind(to_json(&run.notes)?)
+    .bind(!run.is_complete())
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -180,14 +194,12 @@ impl Store {
         rows.iter().map(from_row).collect()
     }
 
-    /// The runs that are not over, oldest first.
+    /// The runs of which more may come, oldest first.
     ///
     /// # Errors
     /// See [`StoreError`].
     pub async fn live_runs(&self) -> Result<Vec<RunRow>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM runs WHERE state IN ('queued', 'starting', 'running') ORDER BY id"
-        );
+        let sql = format!("SELECT {COLUMNS} FROM runs WHERE open = 1 ORDER BY id");
         let rows = sqlx::query(&sql).fetch_all(&self.readers).await?;
         rows.iter().map(from_row).collect()
     }

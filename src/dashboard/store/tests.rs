@@ -5,7 +5,7 @@ use super::hosts::Beat;
 use super::output::Sizes;
 use super::output::chunk::{Chunk, Gap, LineEnd};
 use super::output::lines::{MAX_READ, StoredLines};
-use super::runs::{RunFilter, RunRow};
+use super::runs::{Notes, RunFilter, RunRow};
 use super::*;
 use crate::run::id::{HostName, RunId, Seq};
 use crate::run::phase::RunState;
@@ -29,6 +29,7 @@ fn row(state: RunState) -> RunRow {
             ..RunView::default()
         },
         last_seq: Seq(0),
+        notes: Notes::new(),
     }
 }
 
@@ -43,9 +44,11 @@ async fn with_runs(store: &Store, runs: Vec<RunRow>) {
 
 async fn write(store: &Store, run: RunId, output: Vec<OutputStep>) {
     let update = RunUpdate {
-        run,
-        view: RunView::default(),
-        last_seq: Seq(1),
+        row: RunRow {
+            id: run,
+            last_seq: Seq(1),
+            ..row(RunState::Queued)
+        },
         output,
     };
     let commit = Commit {
@@ -181,7 +184,8 @@ async fn what_was_committed_is_there_after_reopening() {
             .collect();
         assert_eq!(found, expected, "{filter:?}");
     }
-    assert_eq!(store.prune(6).await.unwrap(), 1, "only what is over is old");
+    assert!(store.remove_old(6).await.unwrap(), "what is over is old");
+    assert!(!store.remove_old(6).await.unwrap(), "and nothing else");
     assert!(store.delete_host(&host()).await.unwrap());
     assert!(store.run(run.id).await.unwrap().is_none());
     assert!(whole(&store, run.id).await.is_empty());
@@ -246,6 +250,12 @@ async fn lines_over_chunks_are_whole_and_a_gap_says_so() {
     );
     let found = store.read_lines(run.id, 8, 10).await.unwrap();
     assert_eq!((found.lines.len(), found.next), (0, 8));
+    let gaps = store.gaps(run.id, 10).await.unwrap();
+    assert_eq!(gaps.len(), 1);
+    assert_eq!(gaps[0].line, 4);
+    assert_eq!((gaps[0].gap.lines, gaps[0].gap.bytes), (3, 100));
+    assert_eq!(gaps[0].gap.reason, "no space");
+    assert!(store.gaps(run.id, 0).await.unwrap().is_empty());
     assert_eq!(whole(&store, run.id).await.len(), 70_009);
 }
 

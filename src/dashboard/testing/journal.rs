@@ -4,8 +4,9 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::run::event::{LineMark, Outcome, RunEvent};
 use crate::run::id::{RunId, Seq};
-use crate::run::phase::RunState;
-use crate::wire::to_dashboard::KnownRun;
+use crate::run::phase::{Phase, RunState};
+use crate::run::view::RunView;
+use crate::wire::to_dashboard::{KnownRun, RunStatus, ToDashboard};
 use crate::wire::{frame, record};
 
 /// A run's journal in the making.
@@ -17,6 +18,8 @@ pub struct Journal {
     bytes: u64,
     /// Bytes of the unfinished line before.
     open: u64,
+    /// Of all output.
+    pub crc32c: u32,
 }
 
 impl Journal {
@@ -27,6 +30,7 @@ impl Journal {
             lines: 0,
             bytes: 0,
             open: 0,
+            crc32c: 0,
         }
     }
 
@@ -44,6 +48,16 @@ impl Journal {
             agent_version: "0".into(),
             boot_id: None,
             generation: None,
+            system: None,
+        };
+        self.record(&event, b"")
+    }
+
+    pub fn phase(&mut self, phase: Phase) -> Vec<u8> {
+        let event = RunEvent::Phase {
+            at: 1500,
+            phase,
+            line: self.lines + 1,
         };
         self.record(&event, b"")
     }
@@ -65,6 +79,7 @@ impl Journal {
         self.lines += lines.len() as u64;
         let offset = self.bytes;
         self.bytes += raw.len() as u64;
+        self.crc32c = crc32c::crc32c_append(self.crc32c, raw);
         let event = RunEvent::Output {
             at: 2000 + self.seq,
             offset,
@@ -86,10 +101,64 @@ impl Journal {
             },
             lines: self.lines,
             bytes: self.bytes,
-            crc32c: 0,
+            crc32c: self.crc32c,
             generation: None,
+            system: None,
         };
         self.record(&event, b"")
+    }
+
+    /// Output that the host could not keep.
+    pub fn gap(&mut self, bytes: u64, lines: u64) -> Vec<u8> {
+        let event = RunEvent::Gap {
+            at: 3000,
+            offset: self.bytes,
+            bytes,
+            lines,
+            reason: "the disk was full".into(),
+        };
+        self.bytes += bytes;
+        self.lines += lines;
+        self.record(&event, b"")
+    }
+
+    /// What the records so far add up to.
+    pub fn checkpoint(&mut self) -> Vec<u8> {
+        let event = RunEvent::Checkpoint {
+            at: 4000,
+            offset: self.bytes,
+            lines: self.lines,
+            crc32c: self.crc32c,
+            view: Box::new(self.view(RunState::Running)),
+        };
+        self.record(&event, b"")
+    }
+
+    pub fn view(&self, state: RunState) -> RunView {
+        let over = state.is_terminal();
+        RunView {
+            state,
+            started_at: Some(1000),
+            finished_at: over.then_some(9000),
+            outcome: over.then_some(Outcome {
+                state,
+                exit_code: Some(0),
+                signal: None,
+                reason: None,
+            }),
+            lines: self.lines,
+            bytes: self.bytes,
+            ..RunView::default()
+        }
+    }
+
+    /// How it stands, ahead of its records.
+    pub fn status(&self, state: RunState) -> ToDashboard {
+        ToDashboard::RunStatus(Box::new(RunStatus {
+            run: self.run,
+            last_seq: Seq(self.seq),
+            view: self.view(state),
+        }))
     }
 
     /// A frame of some of its records.

@@ -24,6 +24,19 @@ function two(big, bigUnit, small, smallUnit) {
 }
 
 /**
+ * What is left of a time, to the second: `4:12`, `0:09`, `1:02:03`; from a day on as a length.
+ * @param {number} ms
+ */
+export function countdown(ms) {
+  if (!Number.isFinite(ms)) return DASH;
+  const seconds = Math.max(0, Math.ceil(ms / 1000));
+  const hours = Math.floor(seconds / 3600);
+  if (hours >= 24) return duration(seconds * 1000);
+  const minutes = Math.floor(seconds / 60) % 60;
+  return hours > 0 ? `${hours}:${pad(minutes)}:${pad(seconds % 60)}` : `${minutes}:${pad(seconds % 60)}`;
+}
+
+/**
  * How long ago, in one unit, because the rest does not matter then.
  * @param {number} ms
  */
@@ -67,7 +80,7 @@ export function bytes(number) {
     value /= 1024;
     unit += 1;
   }
-  return `${unit === 0 ? Math.trunc(value) : value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`;
+  return `${unit === 0 ? Math.trunc(value) : value.toFixed(value < 100 ? 1 : 0)} ${units[unit]}`;
 }
 
 /**

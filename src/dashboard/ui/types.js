@@ -42,6 +42,7 @@
  * @property {number} heartbeat_interval
  * @property {Metrics | null} metrics
  * @property {number} protocol
+ * @property {number} queued how many runs wait for it
  * @property {string} theme_color
  * @property {string} location
  * @property {string} device_type
@@ -66,14 +67,22 @@
  * @property {string | null} finished_at by the host's clock
  * @property {number} lines complete lines so far
  * @property {number} bytes
- * @property {number} bytes_missing
+ * @property {number} bytes_missing output that is not kept: the host could not, or it was removed here
+ * @property {number} bytes_pending output that the host has and the dashboard does not have yet
+ * @property {boolean} incomplete it is over, and not all of its output is here
+ * @property {boolean | null} verified whether the whole output has the checksum that the host computed
+ * @property {boolean} recovered taken for lost, and then found again
+ * @property {string | null} queued_until when it stops waiting for its host
+ * @property {number | null} reconnect_deadline_ms until it counts as lost, when it was told
  * @property {number} warnings
  * @property {number} errors
  * @property {string[]} failed_units
  * @property {string | null} generation
+ * @property {string} [stop_refused] why the newest stop that was asked for is not carried out
  */
 /** @typedef {{n: number, at: string, text: string}} LogLine */
 /** @typedef {{lines: LogLine[], next: number, complete: boolean}} LogLines */
+/** @typedef {{line: number, lines: number, bytes: number, reason: string}} LogGap `lines`: 0 for a hole in a line */
 /** @typedef {{code: string, message: string, hint: string}} ApiErrorBody */
 
 export {};

@@ -54,6 +54,12 @@ export const phaseWord = (phase) => PHASE[phase] ?? phase;
 /** @param {string} unit */
 export const unitWord = (unit) => UNIT[unit] ?? unit;
 
+/** Whether a run waits for its host to come back or to be free. @param {{state: string, queued_until: string | null}} run */
+export const isWaiting = (run) => run.state === 'queued' && run.queued_until !== null;
+/** @type {Word} */
+const WAITING = { word: 'Waiting', icon: 'clock', tone: 'still' };
+/** How a run stands. @param {{state: string, queued_until: string | null}} run */
+export const runWord = (run) => (isWaiting(run) ? WAITING : stateWord(run.state));
 /** Whether nothing more will happen in a run. @param {string} state */
 export const isFinal = (state) => state !== 'queued' && state !== 'starting' && state !== 'running';
 /** Whether stopping now would leave a host half switched. @param {string | null} phase */

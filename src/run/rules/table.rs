@@ -197,8 +197,7 @@ pub(super) const RULES: &[Rule] = &[
         HomeManager,
         &[
             r"^Starting Home Manager activation",
-            r"^Activating checkFilesChanged",
-            r"^Activating checkLinkTargets",
+            r"^Activating [A-Za-z][A-Za-z0-9_-]*$",
         ],
     ),
 ];

@@ -1,4 +1,6 @@
 use super::*;
+mod truth;
+
 use crate::run::kind::RebuildTool;
 
 #[track_caller]
@@ -14,7 +16,13 @@ fn check(text: &str, ended: &Ended, interference: &Interference, state: RunState
         tracker.line(number as u64 + 1, line.as_bytes(), &mut found);
     }
     tracker.finish(*ended == Ended::Exited(0), &mut found);
-    let outcome = outcome(Some(&kind), ended, &tracker, interference);
+    let outcome = outcome(
+        Some(&kind),
+        ended,
+        &tracker,
+        interference,
+        &GroundTruth::default(),
+    );
     assert_eq!(outcome.state, state, "{text}: {outcome:?}");
     let reason = outcome.reason.unwrap_or_default();
     assert!(reason.contains(part), "{reason}");

@@ -23,6 +23,10 @@ pub struct Facts {
     pub init_changed: bool,
     /// The exit status that the rebuild tool reported of its last failed command.
     pub command_status: Option<i32>,
+    /// That status, where the failed command was switch-to-configuration: the Python tool hands it on.
+    pub switch_status: Option<i32>,
+    /// The last line that said what an activation does next.
+    pub last_step: Option<String>,
     /// `activating the configuration...` or something after it was printed.
     pub activated: bool,
     /// The new configuration's store path, said by the tool at the end.

@@ -46,7 +46,9 @@ impl Tracker {
                 self.facts.activated |= meaning == Meaning::Switching
                     || said.text.starts_with("activating the configuration");
                 self.activate(meaning, line, out);
-                self.counters.activity = Some(cut(said.text));
+                let step = cut(said.text);
+                self.facts.last_step = Some(step.clone());
+                self.counters.activity = Some(step);
                 self.changed = true;
             }
             Meaning::ScriptFailed => {
@@ -85,6 +87,9 @@ impl Tracker {
             }
             Meaning::CommandFailed => {
                 self.facts.command_status = said.exit_status();
+                if said.text.contains("switch-to-configuration") {
+                    self.facts.switch_status = said.exit_status();
+                }
                 self.builds_itself |= said.text.contains("config.system.build.nixos-rebuild");
                 // It repeats what Nix said already.
                 if self.facts.errors == 0 {

@@ -40,18 +40,22 @@ impl Api {
     }
 
     pub fn get(&self, path: &str) -> Answer {
+        self.try_get(path).unwrap()
+    }
+
+    /// As [`Self::get`], of a dashboard that may not be there.
+    pub fn try_get(&self, path: &str) -> Result<Answer, ureq::Error> {
         let mut response = self
             .agent
             .get(format!("{}{path}", self.base))
             .header("authorization", self.bearer())
-            .call()
-            .unwrap();
+            .call()?;
         let status = response.status().as_u16();
-        let text = response.body_mut().read_to_string().unwrap();
-        Answer {
+        let text = response.body_mut().read_to_string()?;
+        Ok(Answer {
             status,
             body: serde_json::from_str(&text).unwrap_or(Value::String(text)),
-        }
+        })
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Answer {
@@ -95,8 +99,18 @@ impl Api {
         &self,
         path: &str,
         last_event_id: Option<&str>,
-        mut take: impl FnMut(&str, Option<&str>, Value) -> bool,
+        take: impl FnMut(&str, Option<&str>, Value) -> bool,
     ) {
+        self.try_events(path, last_event_id, take).unwrap();
+    }
+
+    /// As [`Self::events`], of a dashboard that may not be there. A stream that breaks off just ends.
+    pub fn try_events(
+        &self,
+        path: &str,
+        last_event_id: Option<&str>,
+        mut take: impl FnMut(&str, Option<&str>, Value) -> bool,
+    ) -> Result<(), ureq::Error> {
         let mut request = self
             .agent
             .get(format!("{}{path}", self.base))
@@ -104,7 +118,7 @@ impl Api {
         if let Some(id) = last_event_id {
             request = request.header("last-event-id", id);
         }
-        let response = request.call().unwrap();
+        let response = request.call()?;
         assert_eq!(response.status().as_u16(), 200);
         let reader = BufReader::new(response.into_body().into_reader());
         let (mut name, mut id, mut data) = (String::new(), None, String::new());
@@ -119,9 +133,10 @@ impl Api {
                 let value = serde_json::from_str(&data).unwrap();
                 data.clear();
                 if !take(&name, id.take().as_deref(), value) {
-                    return;
+                    return Ok(());
                 }
             }
         }
+        Ok(())
     }
 }

@@ -3,13 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::api::{Answer, Api};
-use super::process::{Process, program, wait_until};
+use super::process::{Process, command, wait_until};
 
 /// What agents and dashboard share as their secret.
 const TOKEN: &str = "a-token-of-the-tests";
@@ -33,7 +32,7 @@ impl Fleet {
             port: 0,
         };
         fleet.start_dashboard();
-        let output = Command::new(program("nixfleet-dashboard"))
+        let output = command("nixfleet-dashboard")
             .args(["--config", fleet.path("dashboard.toml").to_str().unwrap()])
             .args(["token", "create", "tests", "--role", "admin"])
             .output()
@@ -62,7 +61,7 @@ impl Fleet {
         fs::write(self.path("dashboard.toml"), config).unwrap();
         let mut dashboard = Process::start(
             "dashboard",
-            Command::new(program("nixfleet-dashboard"))
+            command("nixfleet-dashboard")
                 .arg("--config")
                 .arg(self.path("dashboard.toml")),
         );
@@ -99,10 +98,14 @@ impl Fleet {
 
     /// An agent's configuration with `more` at its end.
     pub fn agent_config(&self, host: &str, more: &str) -> PathBuf {
+        self.agent_config_at(&self.api.base, host, more)
+    }
+
+    /// As [`Self::agent_config`], for an agent that reaches the dashboard at another address.
+    pub fn agent_config_at(&self, url: &str, host: &str, more: &str) -> PathBuf {
         let path = self.path(&format!("{host}.toml"));
         let text = format!(
-            "url = \"{}\"\ntoken_file = \"{}\"\nhostname = \"{host}\"\ninterval = 1\nstate_dir = \"{}\"\n{more}\n",
-            self.api.base,
+            "url = \"{url}\"\ntoken_file = \"{}\"\nhostname = \"{host}\"\ninterval = 1\nstate_dir = \"{}\"\n{more}\n",
             self.path("agent-token").display(),
             self.path(&format!("state-{host}")).display()
         );
@@ -114,9 +117,7 @@ impl Fleet {
     pub fn start_agent(config: &Path) -> Process {
         Process::start(
             "agent",
-            Command::new(program("nixfleet-agent"))
-                .arg("--config")
-                .arg(config),
+            command("nixfleet-agent").arg("--config").arg(config),
         )
     }
 
@@ -150,14 +151,21 @@ impl Fleet {
         answer.body["command_id"].as_str().unwrap().to_owned()
     }
 
-    /// Waits for a run's end and answers it.
+    /// Waits until a run is over and no output of it is still to come, and answers it.
     #[track_caller]
     pub fn finished(&self, run: &str) -> Value {
         wait_until(&format!("the end of run {run}"), || {
             let body = self.api.get(&format!("/api/runs/{run}")).body;
-            let state = body["state"].as_str().unwrap().to_owned();
-            (!matches!(state.as_str(), "queued" | "starting" | "running")).then_some(body)
+            Self::is_over(&body).then_some(body)
         })
+    }
+
+    /// Whether a run, as the API shows it, is over and no output of it is still to come.
+    pub fn is_over(run: &Value) -> bool {
+        let state = run["state"].as_str().unwrap();
+        let whole =
+            run["incomplete"] == false || run["bytes_missing"] != 0 || run["verified"] == false;
+        !matches!(state, "queued" | "starting" | "running") && whole
     }
 
     /// The run's whole output.

@@ -12,11 +12,33 @@ use nix::unistd::Pid;
 /// How long anything may take before a test gives up. Long, because test machines are slow; nothing waits it out.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
+/// What a process has printed, line by line. Grows while the process lives and stays when it is gone.
+#[derive(Clone, Default)]
+pub struct Transcript(Arc<Mutex<Vec<String>>>);
+
+impl Transcript {
+    pub fn text(&self) -> String {
+        self.0.lock().unwrap().join("\n")
+    }
+
+    /// The first line that contains `part`.
+    pub fn find(&self, part: &str) -> Option<String> {
+        let lines = self.0.lock().unwrap();
+        lines.iter().find(|line| line.contains(part)).cloned()
+    }
+
+    fn push(&self, line: String) {
+        self.0.lock().unwrap().push(line);
+    }
+}
+
 /// A running program, whose output is kept and shown when a test fails. Killed on drop.
 pub struct Process {
     pub name: String,
     child: Child,
-    output: Arc<Mutex<Vec<String>>>,
+    output: Transcript,
+    /// One more for each pipe that is still read.
+    reading: Arc<()>,
 }
 
 impl Process {
@@ -27,28 +49,36 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
-        let output = Arc::new(Mutex::new(Vec::new()));
+        let output = Transcript::default();
         let pipes: [Box<dyn std::io::Read + Send>; 2] = [
             Box::new(child.stdout.take().unwrap()),
             Box::new(child.stderr.take().unwrap()),
         ];
+        let reading = Arc::new(());
         for pipe in pipes {
-            let output = Arc::clone(&output);
+            let (output, reading) = (output.clone(), reading.clone());
             std::thread::spawn(move || {
                 for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-                    output.lock().unwrap().push(line);
+                    output.push(line);
                 }
+                drop(reading);
             });
         }
         Self {
             name: name.to_owned(),
             child,
             output,
+            reading,
         }
     }
 
     pub fn output(&self) -> String {
-        self.output.lock().unwrap().join("\n")
+        self.transcript().text()
+    }
+
+    /// The output, for those who look at it when the process is gone.
+    pub fn transcript(&self) -> Transcript {
+        self.output.clone()
     }
 
     /// Waits until a line of the output contains `part`, and answers it.
@@ -56,17 +86,10 @@ impl Process {
     pub fn wait_for(&mut self, part: &str) -> String {
         let start = Instant::now();
         loop {
-            let found = self
-                .output
-                .lock()
-                .unwrap()
-                .iter()
-                .find(|line| line.contains(part))
-                .cloned();
-            if let Some(line) = found {
+            if let Some(line) = self.output.find(part) {
                 return line;
             }
-            let ended = self.child.try_wait().unwrap();
+            let ended = self.ended();
             assert!(
                 ended.is_none() && start.elapsed() < DEADLINE,
                 "{} printed no `{part}` (ended: {ended:?}):\n{}",
@@ -85,12 +108,14 @@ impl Process {
         kill(Pid::from_raw(self.pid()), signal).unwrap();
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and until all that it printed is read.
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
         let start = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.ended()
+                && Arc::strong_count(&self.reading) == 1
+            {
                 return status;
             }
             assert!(
@@ -101,6 +126,11 @@ impl Process {
             );
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     pub fn kill(mut self) {
@@ -151,4 +181,18 @@ pub fn program(name: &str) -> PathBuf {
         "nixfleet" => env!("CARGO_BIN_EXE_nixfleet"),
         _ => panic!("no program {name}"),
     })
+}
+
+/// That program, to be started: its own binary, or the one in `NIXFLEET_PROGRAM` that takes both roles.
+pub fn command(name: &str) -> Command {
+    let Some(one) = std::env::var_os("NIXFLEET_PROGRAM") else {
+        return Command::new(program(name));
+    };
+    let mut command = Command::new(one);
+    command.arg(match name {
+        "nixfleet-agent" => "role-agent",
+        "nixfleet-dashboard" => "role-dashboard",
+        _ => panic!("no role of {name}"),
+    });
+    command
 }

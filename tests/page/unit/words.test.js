@@ -4,21 +4,13 @@ import { test } from 'node:test';
 import * as format from '../../../src/dashboard/ui/format.js';
 import { route } from '../../../src/dashboard/ui/router.js';
 import { steps } from '../../../src/dashboard/ui/view/phases.js';
+import { START, at, run } from './run.js';
 
 /** @typedef {import('../../../src/dashboard/ui/types.js').Run} Run */
 /** @typedef {import('../../../src/dashboard/ui/types.js').RunPhase} RunPhase */
 
-const START = Date.parse('2026-01-01T00:00:00Z');
-const at = (/** @type {number} */ seconds) => new Date(START + seconds * 1000).toISOString();
 /** @param {import('../../../src/dashboard/ui/types.js').Phase} phase @param {number} from @param {number | null} to @returns {RunPhase} */
 const span = (phase, from, to) => ({ phase, started_at: at(from), ended_at: to === null ? null : at(to), first_line: from + 1 });
-
-/** @param {Partial<Run>} given @returns {Run} */
-const run = (given) => ({
-  id: 'r', host: 'web1', command: 'switch', args: [], state: 'running', phase: given.phases?.at(-1)?.phase ?? null, phases: [], progress: null, exit_code: null,
-  reason: null, requested_by: 'admin', created_at: at(0), started_at: at(0), finished_at: null, lines: 0, bytes: 0, bytes_missing: 0, warnings: 0, errors: 0,
-  failed_units: [], generation: null, ...given,
-});
 
 /** @param {Partial<Run>} given @param {string} expected */
 function check(given, expected) {
@@ -58,6 +50,12 @@ test('lengths and ages', () => {
   }
 });
 
+test('what is left of a time', () => {
+  /** @type {[number, string][]} */
+  const table = [[252_000, '4:12'], [251_001, '4:12'], [8_200, '0:09'], [0, '0:00'], [-5, '0:00'], [3_723_000, '1:02:03'], [180_000_000, '2 d 2 h'], [Number.NaN, '–']];
+  for (const [ms, text] of table) assert.equal(format.countdown(ms), text, String(ms));
+});
+
 test('numbers', () => {
   assert.equal(format.count(1_234_567), '1\u202f234\u202f567');
   assert.equal(format.count(999), '999');
@@ -65,6 +63,8 @@ test('numbers', () => {
   assert.equal(format.plural(12, 'new line'), '12 new lines');
   assert.equal(format.bytes(812), '812 B');
   assert.equal(format.bytes(1_500_000), '1.4 MiB');
+  assert.equal(format.bytes(12_897_485), '12.3 MiB');
+  assert.equal(format.bytes(157_286_400), '150 MiB');
   assert.equal(format.progressText({ done: 37, total: 112, unit: 'builds' }), '37 of 112');
   assert.equal(format.progressText({ done: 37, total: 0, unit: 'builds' }), '37');
   assert.equal(format.progressText({ done: 2048, total: 4096, unit: 'bytes' }), '2.0 KiB of 4.0 KiB');

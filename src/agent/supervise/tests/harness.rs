@@ -49,6 +49,14 @@ pub(super) struct Setup {
     _state: tempfile::TempDir,
 }
 
+impl Setup {
+    /// Asks for something else, before the supervisor is started.
+    pub(super) fn rewrite(&self, request: &SupervisorRequest) {
+        let text = serde_json::to_vec(request).unwrap();
+        std::fs::write(self.dir.path().join("request.json"), text).unwrap();
+    }
+}
+
 pub(super) fn setup(argv: &[&str], change: impl FnOnce(&mut SupervisorRequest)) -> Setup {
     let state = tempfile::tempdir().unwrap();
     let mut request = SupervisorRequest {
@@ -61,7 +69,9 @@ pub(super) fn setup(argv: &[&str], change: impl FnOnce(&mut SupervisorRequest)) 
         cwd: None,
         timeout_s: None,
         grace_s: 1,
+        journal_max: crate::agent::run_dir::DEFAULT_JOURNAL_MAX,
         requested_by: "mba".into(),
+        gc_root: None,
     };
     change(&mut request);
     let dir = RunDir::create(state.path(), &request).unwrap();

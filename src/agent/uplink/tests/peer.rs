@@ -79,7 +79,7 @@ impl Peer {
         loop {
             match self.next().await {
                 Said::Message(ToDashboard::Heartbeat(heartbeat)) => return *heartbeat,
-                Said::Records(..) => {}
+                Said::Records(..) | Said::Message(ToDashboard::RunStatus(_)) => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -92,7 +92,7 @@ impl Peer {
                 Said::Records(records) => {
                     return records.into_iter().map(|(seq, _)| seq.0).collect();
                 }
-                Said::Message(ToDashboard::Heartbeat(_)) => {}
+                Said::Message(ToDashboard::Heartbeat(_) | ToDashboard::RunStatus(_)) => {}
                 other => panic!("{other:?}"),
             }
         }

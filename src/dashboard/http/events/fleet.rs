@@ -19,7 +19,6 @@ use crate::dashboard::http::error::HttpError;
 use crate::dashboard::live::Change;
 use crate::dashboard::store::StoreError;
 use crate::run::id::{HostName, RunId};
-use crate::wire::api::Run;
 
 /// Changes that come within this time are sent together, each thing once.
 const TOGETHER: Duration = Duration::from_millis(50);
@@ -91,7 +90,8 @@ impl Reader {
             if let Some(live) = self.app.live.run(run) {
                 self.ready.extend(event("run", id, &*live));
             } else if let Some(row) = self.app.store.run(run).await? {
-                self.ready.extend(event("run", id, &Run::from(&row)));
+                self.ready
+                    .extend(event("run", id, &row.show(&self.app.fleet)));
             }
         }
         self.position = self.position.max(newest.unwrap_or(0));

@@ -11,7 +11,6 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::response::sse::Event;
 use futures_util::stream;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{event, last_event_id, respond};
@@ -19,11 +18,11 @@ use crate::dashboard::access::Viewer;
 use crate::dashboard::app::AppState;
 use crate::dashboard::http::error::HttpError;
 use crate::dashboard::http::runs::{query, stored};
-use crate::dashboard::live::{Channel, Tip};
+use crate::dashboard::live::{Reader, Tip};
 use crate::dashboard::store::StoreError;
 use crate::dashboard::store::output::lines::show;
 use crate::run::id::RunId;
-use crate::wire::api::{LogLine, LogLines, Partial, Run};
+use crate::wire::api::{LogLine, LogLines, Partial, Run, Skipped};
 
 /// The most lines in one event.
 const MAX_LINES: usize = 500;
@@ -32,10 +31,14 @@ const COUNTERS: Duration = Duration::from_millis(250);
 /// How long to wait for the hub to publish a run that is in the store already.
 const PUBLISHED: Duration = Duration::from_millis(20);
 
-/// Where to begin.
+/// The fewest lines that a reader may be behind before it skips.
+const LEAST_BEHIND: u64 = 100;
+
+/// Where to begin, and whether to skip.
 #[derive(Debug, serde::Deserialize)]
 pub struct FromQuery {
     from: Option<u64>,
+    behind: Option<u64>,
 }
 
 /// The stream.
@@ -46,13 +49,15 @@ pub async fn stream(
     headers: HeaderMap,
     asked: Result<Query<FromQuery>, QueryRejection>,
 ) -> Result<Response, HttpError> {
-    let from = query(asked)?.from.unwrap_or(1);
+    let asked = query(asked)?;
+    let from = asked.from.unwrap_or(1);
     let next = last_event_id(&headers).map_or(from, |last| last.saturating_add(1));
     let run = stored(&app, &id).await?.id;
     let follow = Follow {
         app,
         run,
         next: next.max(1),
+        behind: asked.behind.map(|lines| lines.max(LEAST_BEHIND)),
         live: None,
         shown: None,
         shown_at: Instant::now(),
@@ -72,7 +77,9 @@ struct Follow {
     run: RunId,
     /// The line to send next.
     next: u64,
-    live: Option<(Arc<Channel>, watch::Receiver<Tip>)>,
+    /// When more lines than this wait to be sent, only the newest ones of them are.
+    behind: Option<u64>,
+    live: Option<Reader>,
     /// The run as it was last sent.
     shown: Option<Arc<Run>>,
     shown_at: Instant,
@@ -99,6 +106,7 @@ impl Follow {
                 }
             };
             let wait = self.show_run(&tip);
+            self.skip(&tip);
             if self.next <= tip.lines {
                 if let Err(error) = self.show_lines(&tip).await {
                     tracing::error!(run = %self.run, "a stream breaks off: {error}");
@@ -111,7 +119,7 @@ impl Follow {
                 let text = tip.partial.to_string();
                 self.ready.extend(event("partial", None, &Partial { text }));
             }
-            if tip.run.state.is_terminal() {
+            if tip.over {
                 self.over = true;
                 self.ready
                     .extend(event("end", None, &serde_json::json!({})));
@@ -128,17 +136,18 @@ impl Follow {
             if self.live.is_none() {
                 self.live = self.app.live.watch(self.run);
             }
-            if let Some((_, tips)) = &mut self.live {
+            if let Some(Reader { tips, .. }) = &mut self.live {
                 return Ok(Some(tips.borrow_and_update().clone()));
             }
             let Some(row) = self.app.store.run(self.run).await? else {
                 return Ok(None);
             };
-            if row.view.state.is_terminal() {
+            if row.is_complete() {
                 return Ok(Some(Tip {
-                    run: Arc::new(Run::from(&row)),
+                    run: Arc::new(row.show(&self.app.fleet)),
                     lines: self.app.store.output_end(self.run).await?.lines,
                     partial: Arc::from(""),
+                    over: true,
                 }));
             }
             if self.app.shutdown.is_cancelled() {
@@ -157,10 +166,12 @@ impl Follow {
             let same = Run {
                 lines: shown.lines,
                 bytes: shown.bytes,
+                bytes_pending: shown.bytes_pending,
                 ..(*tip.run).clone()
             };
             let due = self.shown_at + COUNTERS;
-            if same == **shown && Instant::now() < due {
+            // Nothing comes after the end: the last counters are told at once.
+            if same == **shown && !tip.over && Instant::now() < due {
                 return Some(due);
             }
         }
@@ -170,11 +181,27 @@ impl Follow {
         None
     }
 
+    /// Lets a reader that cannot keep up go on with the newest lines, and says which ones it was not sent.
+    fn skip(&mut self, tip: &Tip) {
+        let Some(behind) = self.behind else { return };
+        let next = (tip.lines + 1).saturating_sub(behind);
+        if next <= self.next {
+            return;
+        }
+        let skipped = Skipped {
+            from: self.next,
+            to: next - 1,
+        };
+        self.next = next;
+        self.ready
+            .extend(event("skipped", Some(skipped.to), &skipped));
+    }
+
     async fn show_lines(&mut self, tip: &Tip) -> Result<(), StoreError> {
         let recent = self
             .live
             .as_ref()
-            .and_then(|(channel, _)| channel.recent(self.next, MAX_LINES));
+            .and_then(|reader| reader.channel.recent(self.next, MAX_LINES));
         let (lines, next): (Vec<LogLine>, u64) = if let Some(lines) = recent {
             let next = lines.last().map_or(tip.lines, |line| line.n) + 1;
             (lines, next)
@@ -194,7 +221,7 @@ impl Follow {
             let data = LogLines {
                 lines,
                 next,
-                complete: tip.run.state.is_terminal() && next > tip.lines,
+                complete: tip.over && next > tip.lines,
             };
             self.ready.extend(event("lines", Some(next - 1), &data));
         }
@@ -203,7 +230,7 @@ impl Follow {
 
     /// Waits for news. None when there will be none.
     async fn changed(&mut self, look_again: Option<Instant>) -> Option<()> {
-        let Some((_, tips)) = &mut self.live else {
+        let Some(Reader { tips, .. }) = &mut self.live else {
             return Some(());
         };
         let again = async {

@@ -137,6 +137,34 @@ async fn a_run_is_followed_live_and_resumed_without_gap_or_double() {
 }
 
 #[tokio::test]
+async fn the_last_counters_come_before_the_end() {
+    let house = House::start().await;
+    let (mut agent, _) = Agent::join(&house, register("web1")).await;
+    let run = house.start_run(&mut agent, "web1").await;
+    let mut live = Events::open(&house, &format!("/api/runs/{run}/events"), None).await;
+    let mut journal = Journal::new(run);
+    let begun = [journal.started(), journal.gap(100, 3)].concat();
+    agent.send(journal.frame(&begun)).await;
+    agent.acked(2).await;
+    let rest = [
+        journal.output(&print(4, 9)),
+        journal.finished(RunState::Failed),
+    ]
+    .concat();
+    agent.say(&journal.status(RunState::Failed)).await;
+    // Only the counters change after this, and the run is over before they are due.
+    while live.named("run").await.1["state"] != "failed" {}
+    agent.send(journal.frame(&rest)).await;
+    let mut pending = None;
+    while let Some((name, _, data)) = live.next().await {
+        if name == "run" {
+            pending = data["bytes_pending"].as_u64();
+        }
+    }
+    assert_eq!(pending, Some(0));
+}
+
+#[tokio::test]
 async fn a_reader_that_does_not_read_loses_nothing_and_stops_nobody() {
     let house = House::start().await;
     let (mut agent, _) = Agent::join(&house, register("web1")).await;
@@ -246,4 +274,37 @@ async fn a_quiet_stream_says_ping() {
         }
         tokio::time::resume();
     }
+}
+
+#[tokio::test]
+async fn a_reader_that_asks_for_it_is_told_what_it_was_not_sent_and_gets_the_newest() {
+    let house = House::start().await;
+    let (mut agent, _) = Agent::join(&house, register("web1")).await;
+    let run = house.start_run(&mut agent, "web1").await;
+    let path = format!("/api/runs/{run}/events");
+    let mut journal = Journal::new(run);
+    let backlog = [journal.started(), journal.output(&print(1, 3000))].concat();
+    agent.send(journal.frame(&backlog)).await;
+    // This one has them all in the end, so they are stored when the others come.
+    let mut patient = Events::open(&house, &path, None).await;
+    assert_eq!(patient.lines(3000).await, numbered(1, 3000));
+    let mut late = Events::open(&house, &format!("{path}?from=11&behind=500"), None).await;
+    let (id, skipped) = late.named("skipped").await;
+    assert_eq!((id, skipped), (Some(2500), json!({"from": 11, "to": 2500})));
+    assert_eq!(late.lines(3000).await, numbered(2501, 3000));
+    // It was quick enough until now; then there is too much at once.
+    let more = journal.output(&print(3001, 3500));
+    agent.send(journal.frame(&more)).await;
+    assert_eq!(late.lines(3500).await, numbered(3001, 3500));
+    let flood = journal.output(&print(3501, 4001));
+    agent.send(journal.frame(&flood)).await;
+    let (id, skipped) = late.named("skipped").await;
+    assert_eq!(
+        (id, skipped),
+        (Some(3501), json!({"from": 3501, "to": 3501}))
+    );
+    assert_eq!(late.lines(4001).await, numbered(3502, 4001));
+    // Few enough come in any case.
+    let mut least = Events::open(&house, &format!("{path}?from=3902&behind=0"), None).await;
+    assert_eq!(least.lines(4001).await, numbered(3902, 4001));
 }

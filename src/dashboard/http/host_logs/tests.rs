@@ -122,7 +122,8 @@ async fn a_reader_sees_pushed_lines_live() {
     let house = House::start().await;
     let (run, _) = push(&house, &json!({"lines": ["one"]})).await;
     let run: RunId = run.parse().unwrap();
-    let (channel, mut tips) = house.app.live.watch(run).unwrap();
+    let mut reader = house.app.live.watch(run).unwrap();
+    let (channel, tips) = (&reader.channel, &mut reader.tips);
     tips.borrow_and_update();
     push(&house, &json!({"lines": ["two", "three"]})).await;
     assert_eq!(tips.borrow_and_update().lines, 3);

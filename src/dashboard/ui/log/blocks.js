@@ -53,7 +53,7 @@ export class Blocks {
   }
 
   /**
-   * The line; `missing` if the dashboard has been asked and has none (the host could not keep it); null if it is not here yet.
+   * The line; `missing` if the dashboard has been asked and has none (nobody kept it); null if it is not here yet.
    * @param {number} n
    * @returns {Held | 'missing' | null}
    */
@@ -83,6 +83,11 @@ export class Blocks {
       }
     }
     return found;
+  }
+
+  /** Holds nothing any more, so that all is asked for again. */
+  forget() {
+    this.blocks.clear();
   }
 
   /** @param {number} index @param {boolean} asked */

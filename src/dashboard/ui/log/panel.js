@@ -6,8 +6,10 @@ import { fill, h, setText } from '../dom.js';
 import { plural } from '../format.js';
 import { icon } from '../icons.js';
 import { stripped } from './ansi.js';
-import { BLOCK, Blocks } from './blocks.js';
+import { Blocks } from './blocks.js';
 import { Follow } from './follow.js';
+import { Gaps } from './gaps.js';
+import { Loader } from './loader.js';
 import { marks, marksHash } from './marks.js';
 import { Rows, pieces } from './rows.js';
 import { Scroll } from './scroll.js';
@@ -17,22 +19,10 @@ import { Toolbar, chosenStamps } from './toolbar.js';
 const ROW = 20;
 /** Rows drawn beyond the view on each side. */
 const EXTRA = 12;
-/** Requests for blocks at the same time. */
-const REQUESTS = 2;
-/** Lines that are asked for beyond the view on each side, so that steady scrolling finds them there. */
-const AHEAD = 200;
-/** After a jump of more than `JUMP` views, lines are asked for only when the view has rested so long, in milliseconds. */
-const REST = 60;
+/** A jump of more than so many views is one after which the view rests before lines are asked for. */
 const JUMP = 4;
-/** Milliseconds before a block that could not be had is asked for again. */
-const AGAIN = 2000;
 
-/**
- * @typedef {object} Source
- * @property {(from: number, limit: number, signal: AbortSignal) => Promise<import('../types.js').LogLines>} lines
- * @property {string} raw address of the raw output
- * @property {string} rawName
- */
+/** @typedef {import('./loader.js').Lines & {raw: string, rawName: string}} Source `raw`: address of the raw output */
 
 export class Panel {
   /** @param {Source} source @param {boolean} live whether more lines may come */
@@ -40,18 +30,23 @@ export class Panel {
     this.source = source;
     this.live = live;
     this.blocks = new Blocks();
+    this.gaps = new Gaps();
+    /** What the state says once no more lines will come. */
+    this.ended = 'complete';
     this.scroll = new Scroll(ROW);
     this.partialText = '';
     /** @type {import('./rows.js').Look} */
     this.look = { stamps: chosenStamps(), start: null, marked: marks(location.hash), found: null };
     this.follow = new Follow(live && this.look.marked === null);
     this.ending = new AbortController();
-    this.requests = 0;
+    this.loader = new Loader(source, this.blocks, this.gaps, this.ending.signal, (change) => {
+      this.keepPlace(change);
+      this.paintSoon();
+    });
     this.frame = 0;
     this.known = 0;
     /** Where the pointer was last seen on the log. @type {{x: number, y: number} | null} */
     this.pointer = null;
-    this.jumpedAt = -REST;
     this.paintedTop = Number.NaN;
     this.pending = this.look.marked;
 
@@ -121,10 +116,30 @@ export class Panel {
     this.grew();
   }
 
-  /** @param {import('../types.js').LogLine[]} lines */
-  append(lines) {
-    this.blocks.put(lines);
+  /** @param {import('../types.js').LogLines} answer */
+  append(answer) {
+    this.blocks.put(answer.lines);
+    this.blocks.total = Math.max(this.blocks.total, answer.next - 1);
+    this.keepPlace(() => this.gaps.learn(answer.lines, answer.next));
     this.grew();
+  }
+
+  /** @param {import('../types.js').LogGap[]} gaps */
+  setGaps(gaps) {
+    this.keepPlace(() => gaps.forEach((gap) => this.gaps.add(gap)));
+    this.paintSoon();
+  }
+
+  /** Rows that a gap takes away above what is read do not move it. @param {() => void} change */
+  keepPlace(change) {
+    const { gaps, scroll } = this;
+    const row = Math.floor(scroll.top / ROW);
+    const line = gaps.lineAt(row);
+    change();
+    const moved = gaps.rowOf(line) - row;
+    if (moved === 0 || this.follow.state === 'follow') return;
+    scroll.measure(gaps.rows(this.blocks.total), scroll.viewport);
+    scroll.moveTo(scroll.top + moved * ROW);
   }
 
   /** @param {string} text the line that is not finished */
@@ -133,10 +148,24 @@ export class Panel {
     this.paintSoon();
   }
 
-  /** No more lines will come. */
-  finish() {
+  /** No more lines will come. @param {string} state what that means for the log as a whole */
+  finish(state) {
     this.live = false;
+    this.ended = state;
     this.partial('');
+  }
+
+  /** What was shown is not what the run printed: asks for it again. */
+  again() {
+    this.blocks.forget();
+    this.rows.forget();
+    this.paintSoon();
+  }
+
+  /** More lines will come after all. */
+  goOn() {
+    this.live = true;
+    this.paintSoon();
   }
 
   grew() {
@@ -233,7 +262,7 @@ export class Panel {
 
   addressed() {
     this.look.marked = marks(location.hash);
-    const first = (this.look.marked?.from ?? 0) - 1;
+    const first = this.gaps.rowOf(this.look.marked?.from ?? 0);
     const { from, to } = this.scroll.range(0);
     // A line that can be seen already, because its number was clicked, stays where it is.
     if (first > from && first < to - 1) this.follow.leave();
@@ -253,7 +282,7 @@ export class Panel {
       this.bar.showFound(n, this.blocks.numbers().length);
       if (n !== null) {
         this.follow.leave();
-        this.scroll.reveal(n - 1);
+        this.scroll.reveal(this.gaps.rowOf(n));
       }
     }
     this.paintSoon();
@@ -281,35 +310,45 @@ export class Panel {
 
   paint() {
     const { scroll, view, blocks } = this;
+    const { gaps } = this;
     const total = blocks.total;
+    const rows = gaps.rows(total);
     this.bar.show(total, this.stateText());
     this.paintFresh();
     if (this.body.hidden || view.clientHeight === 0) return;
     const hasPartial = this.partialText !== '';
-    scroll.measure(total + (hasPartial ? 1 : 0), view.clientHeight);
+    scroll.measure(rows + (hasPartial ? 1 : 0), view.clientHeight);
     if (this.pending && total > 0) {
       this.follow.leave();
-      scroll.reveal(this.pending.from - 1);
+      scroll.reveal(gaps.rowOf(Math.min(this.pending.from, total)));
       if (this.pending.from <= total || !this.live) this.pending = null;
     } else if (this.follow.state === 'follow') {
       scroll.moveTo(scroll.end);
     }
-    if (Math.abs(scroll.top - this.paintedTop) > JUMP * scroll.viewport) this.jumpedAt = performance.now();
+    if (Math.abs(scroll.top - this.paintedTop) > JUMP * scroll.viewport) this.loader.rest();
     this.paintedTop = scroll.top;
     this.box.style.setProperty('height', `${scroll.box}px`);
     if (Math.abs(view.scrollTop - scroll.boxTop) >= 1) view.scrollTop = scroll.boxTop;
     this.known = view.scrollTop;
     const { from, to } = scroll.range(EXTRA);
-    this.rows.draw(from + 1, to + 1, (n) => (n > total ? 'partial' : blocks.get(n)), this.partialText, this.look);
+    const numbers = Array.from({ length: Math.max(0, to - from) }, (_, at) => (from + at < rows ? gaps.lineAt(from + at) : total + 1));
+    this.rows.draw(numbers, (n) => this.shown(n), (n) => gaps.holes.get(n), this.partialText, this.look);
     // Measured from where the browser really stands: it rounds to device pixels.
     this.rowsElement.style.setProperty('transform', `translateY(${scroll.place(from) - scroll.boxTop + this.known}px)`);
     this.empty.hidden = total > 0 || hasPartial;
     setText(this.empty, this.live ? 'No output yet.' : 'This run printed nothing.');
-    this.ask(from + 1, Math.min(total, to));
+    this.loader.ask(from, Math.min(rows, to) - 1);
+  }
+
+  /** @param {number} n @returns {import('./rows.js').Shown} */
+  shown(n) {
+    if (n > this.blocks.total) return 'partial';
+    const gap = this.gaps.at(n);
+    return gap ? { gap: gap.text } : this.blocks.get(n);
   }
 
   stateText() {
-    if (!this.live) return 'complete';
+    if (!this.live) return this.ended;
     return { follow: 'following', hover: 'held while the pointer rests here', scroll: 'not following' }[this.follow.state];
   }
 
@@ -319,53 +358,6 @@ export class Panel {
     if (!this.fresh.hidden) {
       const text = fresh === 0 ? 'Follow' : `${plural(fresh, 'new line')}`;
       if (this.fresh.textContent !== text) fill(this.fresh, icon('down'), text);
-    }
-  }
-
-  /** Asks for the blocks that the view needs. @param {number} from @param {number} to */
-  ask(from, to) {
-    if (to < from) return;
-    const rest = REST - (performance.now() - this.jumpedAt);
-    // What is in view comes before what is near it.
-    const near = this.blocks.wanted(from, to);
-    const wanted = near.length > 0 ? near : this.blocks.wanted(from - AHEAD, Math.min(this.blocks.total, to + AHEAD));
-    if (wanted.length === 0) return;
-    if (rest > 0) {
-      setTimeout(() => this.paintSoon(), rest);
-      return;
-    }
-    for (const index of wanted) {
-      if (this.requests >= REQUESTS) return;
-      this.load(index);
-    }
-  }
-
-  /** @param {number} index */
-  async load(index) {
-    const { blocks, ending } = this;
-    this.requests += 1;
-    blocks.setAsked(index, true);
-    const known = blocks.total;
-    const last = Math.min(known, (index + 1) * BLOCK);
-    try {
-      /** @type {import('../types.js').LogLine[]} */
-      const lines = [];
-      // An answer may be shorter than what was asked for; `next` says where it stopped.
-      for (let from = index * BLOCK + 1; from <= last;) {
-        const answer = await this.source.lines(from, last - from + 1, ending.signal);
-        lines.push(...answer.lines);
-        if (answer.next <= from) break;
-        from = answer.next;
-      }
-      blocks.answer(index, lines, known);
-    } catch {
-      if (ending.signal.aborted) return;
-      // The block stays "asked for" until the next try, so that a dashboard in trouble is not flooded.
-      await new Promise((resolve) => setTimeout(resolve, AGAIN));
-      blocks.setAsked(index, false);
-    } finally {
-      this.requests -= 1;
-      this.paintSoon();
     }
   }
 }

@@ -17,6 +17,7 @@ const LONGEST = 2000;
  * @property {{from: number, to: number} | null} marked lines named by the address
  * @property {number | null} found the line that the search stands on
  */
+/** @typedef {import('./blocks.js').Held | {gap: string} | 'missing' | 'partial' | null} Shown a line, or what is there instead */
 /** @typedef {{element: HTMLElement, key: string}} Row */
 
 export class Rows {
@@ -29,23 +30,24 @@ export class Rows {
   }
 
   /**
-   * Draws the lines numbered from `from` to before `to`, and nothing else.
-   * @param {number} from
-   * @param {number} to
-   * @param {(n: number) => import('./blocks.js').Held | 'missing' | 'partial' | null} get
+   * Draws these lines in their order, and nothing else.
+   * @param {number[]} numbers ascending
+   * @param {(n: number) => Shown} get
+   * @param {(n: number) => string | undefined} hole what a line lacks
    * @param {string} partial
    * @param {Look} look
    */
-  draw(from, to, get, partial, look) {
+  draw(numbers, get, hole, partial, look) {
+    const keep = new Set(numbers);
     for (const [n, row] of this.rows) {
-      if (n < from || n >= to) {
+      if (!keep.has(n)) {
         row.element.remove();
         this.rows.delete(n);
       }
     }
     /** @type {Element | null} */
     let next = this.parent.firstElementChild;
-    for (let n = from; n < to; n += 1) {
+    for (const n of numbers) {
       let row = this.rows.get(n);
       if (!row) {
         row = { element: h('div', { class: 'line' }), key: '' };
@@ -55,14 +57,23 @@ export class Rows {
       next = row.element.nextElementSibling;
       const line = get(n);
       const marked = look.marked !== null && n >= look.marked.from && n <= look.marked.to;
-      const kind = line === null ? 'wait' : typeof line === 'string' ? line : 'held';
-      const key = `${kind}|${look.stamps}|${look.start}|${marked}|${look.found === n}|${kind === 'partial' ? partial : ''}`;
+      const kind = line === null ? 'wait' : typeof line === 'string' ? line : 'gap' in line ? 'gap' : 'held';
+      const lacks = hole(n) ?? '';
+      const text = line !== null && typeof line !== 'string' && 'gap' in line ? line.gap : kind === 'partial' ? partial : '';
+      const key = `${kind}|${look.stamps}|${look.start}|${marked}|${look.found === n}|${text}|${lacks}`;
       if (row.key === key) continue;
       row.key = key;
       row.element.className = `line ${kind}${marked ? ' marked' : ''}${look.found === n ? ' found' : ''}`;
       row.element.dataset.n = String(n);
-      fill(row.element, this.number(n, kind), ...this.content(n, line, partial, look));
+      const [stamp, ...rest] = this.content(n, line, partial, look);
+      const lost = lacks === '' ? null : h('span', { class: 'hole' }, `⟨${lacks}⟩`);
+      fill(row.element, this.number(n, kind), stamp ?? null, lost, ...rest);
     }
+  }
+
+  /** Draws every row anew. */
+  forget() {
+    for (const row of this.rows.values()) row.key = '';
   }
 
   /** @param {number} n @param {string} kind */
@@ -73,7 +84,7 @@ export class Rows {
 
   /**
    * @param {number} n
-   * @param {import('./blocks.js').Held | 'missing' | 'partial' | null} line
+   * @param {Shown} line
    * @param {string} partial
    * @param {Look} look
    * @returns {(Node | null)[]}
@@ -81,7 +92,8 @@ export class Rows {
   content(n, line, partial, look) {
     const blank = look.stamps === 'none' ? null : h('span', { class: 'at' });
     if (line === null) return [blank, h('span', { class: 'text' }, '…')];
-    if (line === 'missing') return [blank, h('span', { class: 'text' }, 'This line is missing: the host could not keep it.')];
+    if (line === 'missing') return [blank, h('span', { class: 'text' }, 'This line is missing.')];
+    if (line !== 'partial' && 'gap' in line) return [blank, h('span', { class: 'text' }, line.gap)];
     const text = line === 'partial' ? partial : line.text;
     const stamp = line === 'partial' || look.stamps === 'none' ? blank : this.stamp(line.at, look);
     const shown = h('span', { class: 'text' });

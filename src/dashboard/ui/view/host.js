@@ -1,17 +1,19 @@
 // @ts-check
 // A host: facts, commands, the current run, past runs.
 
-import { get, post } from '../api.js';
-import { add, fill, h, setText } from '../dom.js';
+import { get } from '../api.js';
+import { add, announce, fill, h, setText } from '../dom.js';
 import { age, dateTime, generationName } from '../format.js';
-import { go, runPath } from '../router.js';
-import { isFinal, statusWord } from '../words.js';
-import { ask, showError } from './dialogs.js';
+import { runPath } from '../router.js';
+import { isFinal, runWord } from '../words.js';
+import { Commands } from './commands.js';
+import { showError } from './dialogs.js';
 import { Doing, MetricsView, deadlineText, drawState, drawStatus, lastSeenText } from './host_parts.js';
+import { completeness, waitingText } from './outcome.js';
 import { took } from './run_head.js';
+import { Waiting } from './waiting.js';
 
 /** @typedef {import('../types.js').Run} Run */
-/** @typedef {import('../types.js').OfferedCommand} OfferedCommand */
 /** @typedef {import('../fleet.js').Entry} Entry */
 
 /** Runs in one request. */
@@ -33,8 +35,9 @@ class HostView {
     this.runLink = h('a', { class: 'button strong' }, 'View full log');
     this.current = h('section', { class: 'card current', 'aria-label': 'Current run', hidden: true }, this.doing.element, this.runLink);
     this.metrics = new MetricsView();
-    this.commands = h('div', { class: 'commands' });
-    this.refusal = h('p', { class: 'refusal', id: 'refusal' });
+    const { role } = context.session;
+    this.commands = new Commands(name, role);
+    this.waiting = new Waiting(role === 'viewer' ? 'Your role is viewer: it may not cancel runs.' : '');
     this.error = h('p', { class: 'error', role: 'alert', hidden: true });
     this.facts = h('dl', { class: 'facts' });
     this.list = h('div', { role: 'table', class: 'runs', 'aria-label': `Runs of ${name}` });
@@ -43,10 +46,10 @@ class HostView {
     this.missing = h('p', { class: 'quiet' }, 'Loading …');
     this.cards = h('div', { hidden: true },
       this.current,
-      h('section', { class: 'card' }, h('h2', {}, 'Commands'), this.refusal, this.commands, this.error),
+      this.waiting.element, this.commands.element,
       h('section', { class: 'card' }, h('h2', {}, 'Facts'), this.metrics.element, this.facts),
-      h('section', { class: 'card' }, h('h2', {}, 'Runs'), this.list, this.none, this.older));
-    this.commandsKey = this.factsKey = '';
+      h('section', { class: 'card' }, h('h2', {}, 'Runs'), this.error, this.list, this.none, this.older));
+    this.factsKey = '';
     fill(root,
       h('div', { class: 'host-title' }, h('h1', {}, name), this.status, this.seen),
       this.missing, this.cards);
@@ -54,7 +57,7 @@ class HostView {
     this.ticking = setInterval(() => this.tick(), 1000);
     this.unlisten = context.fleet.listen({
       hosts: (names) => (names === null || names.has(name)) && this.draw(),
-      run: (run) => run.host === name && this.put(run),
+      run: (run) => run.host === name && this.told(run),
     });
     this.load();
   }
@@ -79,7 +82,8 @@ class HostView {
     const run = host.status === 'offline' ? null : host.activity?.run;
     this.current.hidden = !run;
     if (run) this.runLink.href = runPath(run);
-    this.drawCommands(entry);
+    this.commands.draw(host);
+    this.waiting.draw(this.context.fleet.waitingFor(this.name));
     this.drawFacts(entry);
     this.tick();
   }
@@ -89,55 +93,11 @@ class HostView {
     if (!entry) return;
     const deadline = deadlineText(entry);
     setText(this.seen, `last seen ${lastSeenText(entry)}${deadline ? ` · ${deadline}` : ''}`);
+    this.waiting.tick();
     for (const { run, element } of this.runs.values()) {
       const time = element.querySelector('.run-took');
       if (time && !isFinal(run.state)) setText(time, took(run));
     }
-  }
-
-  /** Why no command can be given now; empty if one can. @param {Entry} entry */
-  refusalText({ host }) {
-    if (this.context.session.role === 'viewer') return 'Your role is viewer: ask an administrator for the role operator to run commands.';
-    if (host.status !== 'online') return `${host.hostname} is ${statusWord(host.status).word.toLowerCase()}: commands can be given when it is back.`;
-    const busy = host.activity?.command ?? host.pending_command;
-    if (busy) return `${busy} is running: one run at a time on each host.`;
-    return host.commands.length === 0 ? 'This host offers no commands.' : '';
-  }
-
-  /** @param {Entry} entry */
-  drawCommands(entry) {
-    const refusal = this.refusalText(entry);
-    setText(this.refusal, refusal);
-    this.refusal.hidden = refusal === '';
-    const commands = entry.host.commands.filter((command) => command.name !== 'stop');
-    const key = JSON.stringify([commands, refusal !== '']);
-    if (key === this.commandsKey) return;
-    this.commandsKey = key;
-    fill(this.commands, ...commands.map((command) => h('div', { class: 'command' },
-      h('button', { type: 'button', 'data-command': command.name, disabled: refusal !== '', 'aria-describedby': refusal ? 'refusal' : null,
-        class: command.name === 'switch' ? 'strong' : '', onclick: () => this.wish(command) }, command.name),
-      h('span', { class: 'quiet' }, command.description))));
-  }
-
-  /** @param {OfferedCommand} command */
-  wish(command) {
-    this.error.hidden = true;
-    if (!command.changes_host) {
-      this.give(command).catch((error) => showError(this.error, error));
-      return;
-    }
-    ask({
-      title: `Run ${command.name} on ${this.name}?`,
-      text: [command.description, `It changes ${this.name}.`].filter((text) => text !== ''),
-      yes: `Run ${command.name}`,
-      act: () => this.give(command),
-    });
-  }
-
-  /** @param {OfferedCommand} command */
-  async give(command) {
-    const queued = await post(`/api/hosts/${encodeURIComponent(this.name)}/command`, { command: command.name, args: [] });
-    go(runPath(queued.command_id));
   }
 
   /** @param {Entry} entry */
@@ -171,6 +131,13 @@ class HostView {
     this.older.disabled = false;
   }
 
+  /** Something happened in a run. @param {Run} run */
+  told(run) {
+    const before = this.runs.get(run.id)?.run;
+    if (before && runWord(before).word !== runWord(run).word) announce(`${run.command} on ${run.host}: ${runWord(run).word}. ${isFinal(run.state) ? run.reason ?? '' : ''}`);
+    this.put(run);
+  }
+
   /** Run ids are ordered by time: the newest comes first. @param {Run} run */
   put(run) {
     const held = this.runs.get(run.id);
@@ -178,7 +145,9 @@ class HostView {
     this.runs.set(run.id, { run, element });
     this.none.hidden = true;
     const state = h('span', { class: 'badge' });
-    drawState(state, run.state);
+    drawState(state, run);
+    const said = completeness(run);
+    const notes = [run.recovered ? 'Recovered.' : '', said && said.kind !== 'verified' ? `${said.word}.` : '', waitingText(run), run.reason ?? ''];
     fill(element);
     add(element,
       h('div', { role: 'cell', class: 'run-command' }, h('a', { href: runPath(run.id) }, run.command)),
@@ -186,7 +155,7 @@ class HostView {
       h('div', { role: 'cell', class: 'run-took' }, took(run)),
       h('div', { role: 'cell', class: 'run-when', title: dateTime(run.created_at) }, age(Date.now() - Date.parse(run.created_at))),
       h('div', { role: 'cell' }, run.requested_by),
-      h('div', { role: 'cell', class: 'run-reason' }, run.reason ?? ''));
+      h('div', { role: 'cell', class: 'run-reason' }, notes.filter((note) => note !== '').join(' ')));
     if (held) return;
     const next = [...this.list.children].find((child) => (/** @type {HTMLElement} */ (child).dataset.run ?? '') < run.id);
     this.list.insertBefore(element, next ?? null);

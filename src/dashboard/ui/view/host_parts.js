@@ -3,25 +3,26 @@
 
 import { fill, h, setText } from '../dom.js';
 import { deadlineLeft, heartbeatAge } from '../fleet.js';
-import { age, duration, progressText } from '../format.js';
+import { age, countdown, progressText } from '../format.js';
 import { icon } from '../icons.js';
-import { phaseWord, stateWord, statusWord, unitWord } from '../words.js';
+import { isActivation, phaseWord, runWord, statusWord, unitWord } from '../words.js';
 
 /** @typedef {import('../fleet.js').Entry} Entry */
 /** @typedef {import('../types.js').Progress} Progress */
 
-/** @param {HTMLElement} place @param {import('../words.js').Word} word */
-function drawBadge(place, word) {
+/** @param {HTMLElement} place @param {import('../words.js').Word} word @param {string} [name] its class */
+export function drawBadge(place, word, name = 'badge') {
   if (place.dataset.word === word.word) return;
   place.dataset.word = word.word;
-  place.className = `badge ${word.tone}`;
+  place.className = `${name} ${word.tone}`;
   fill(place, icon(word.icon), word.word);
 }
 
 /** @param {HTMLElement} place @param {string} status */
 export const drawStatus = (place, status) => drawBadge(place, statusWord(status));
-/** @param {HTMLElement} place @param {string} state */
-export const drawState = (place, state) => drawBadge(place, stateWord(state));
+/** @param {HTMLElement} place @param {import('../types.js').Run} run */
+export const drawState = (place, run) => drawBadge(place, runWord(run));
+
 
 /** When the host was last heard, or how long it has to come back. @param {Entry} entry */
 export function lastSeenText(entry) {
@@ -34,7 +35,12 @@ export function deadlineText(entry) {
   if (entry.host.status !== 'reconnecting') return '';
   const left = deadlineLeft(entry);
   if (Number.isNaN(left)) return '';
-  return left === 0 ? 'deadline reached' : `${duration(left)} left`;
+  return deadlineWords(left, isActivation(entry.host.activity?.phase ?? null));
+}
+
+/** @param {number} left milliseconds @param {boolean} activating whether a run is lost then */
+export function deadlineWords(left, activating) {
+  return left <= 0 ? 'deadline reached' : `counts as ${activating ? 'lost' : 'offline'} in ${countdown(left)}`;
 }
 
 /** A progress bar with its numbers in words. */

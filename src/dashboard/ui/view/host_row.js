@@ -2,7 +2,7 @@
 // One row of the table of hosts. It is filled when it first comes into view, and drawn again only while it is in view.
 
 import { add, fill, h, setText } from '../dom.js';
-import { generationName } from '../format.js';
+import { dateTime, generationName, plural } from '../format.js';
 import { hostPath, runPath } from '../router.js';
 import { phaseWord, statusWord } from '../words.js';
 import { Doing, MetricsView, deadlineText, drawStatus, lastSeenText } from './host_parts.js';
@@ -13,9 +13,10 @@ import { Doing, MetricsView, deadlineText, drawStatus, lastSeenText } from './ho
 const SHED = 10_000;
 
 export class HostRow {
-  /** @param {Entry} entry */
-  constructor(entry) {
+  /** @param {Entry} entry @param {() => import('../types.js').Run[]} waiting runs that wait for this host */
+  constructor(entry, waiting) {
     this.entry = entry;
+    this.waiting = waiting;
     const { hostname } = entry.host;
     this.dot = h('span', { class: 'theme-dot', 'aria-hidden': 'true' });
     this.sub = h('span', { class: 'sub' });
@@ -35,7 +36,8 @@ export class HostRow {
   static cells() {
     return {
       status: h('span', { class: 'badge' }),
-      deadline: h('span', { class: 'sub' }),
+      deadline: h('span', { class: 'sub deadline' }),
+      waiting: h('a', { class: 'sub waiting', hidden: true }),
       doing: new Doing(),
       log: h('a', { class: 'to-run' }, 'Log'),
       metrics: new MetricsView(),
@@ -56,7 +58,7 @@ export class HostRow {
     const { host } = this.entry;
     const doing = host.status === 'online' || host.status === 'reconnecting' ? host.activity : null;
     this.text = [host.hostname, statusWord(host.status).word, host.host_type, host.location, host.device_type, host.comment,
-      host.generation, doing?.command ?? '', doing?.phase ? phaseWord(doing.phase) : ''].join('\n').toLowerCase();
+      host.generation, doing?.command ?? '', doing?.phase ? phaseWord(doing.phase) : '', ...this.waiting().map((run) => `waits waiting ${run.command}`)].join('\n').toLowerCase();
   }
 
   /** @param {boolean} visible */
@@ -83,6 +85,7 @@ export class HostRow {
       const run = host.status === 'offline' ? null : host.activity?.run;
       cells.log.hidden = !run;
       if (run) cells.log.href = runPath(run);
+      drawWaiting(cells.waiting, this.waiting(), host);
       setText(cells.generation, host.generation === '' ? '–' : generationName(host.generation));
       cells.generation.title = host.generation;
     }
@@ -101,7 +104,7 @@ export class HostRow {
     const cells = HostRow.cells();
     add(this.element,
       h('div', { role: 'cell', class: 'cell-status' }, cells.status, cells.deadline),
-      h('div', { role: 'cell', class: 'cell-doing' }, cells.doing.element, cells.log),
+      h('div', { role: 'cell', class: 'cell-doing' }, cells.doing.element, cells.log, cells.waiting),
       h('div', { role: 'cell', class: 'cell-metrics' }, cells.metrics.element),
       cells.generation, cells.seen);
     return cells;
@@ -114,4 +117,14 @@ export class HostRow {
     this.stale = true;
     fill(this.element, this.name);
   }
+}
+
+/** @param {HTMLAnchorElement} place @param {import('../types.js').Run[]} runs those that are known @param {import('../types.js').Host} host */
+function drawWaiting(place, runs, host) {
+  const [first] = runs;
+  const count = Math.max(runs.length, host.queued);
+  place.hidden = count === 0;
+  place.href = first ? runPath(first.id) : hostPath(host.hostname);
+  const more = count > 1 ? ` and ${count - 1} more` : '';
+  setText(place, first ? `${first.command} waits until ${dateTime(first.queued_until)}${more}` : plural(count, 'run waits', 'runs wait'));
 }

@@ -2,101 +2,114 @@
 // What a run is and how it stands, above its log.
 
 import { dashboardNow } from '../api.js';
-import { add, fill, h, setAttribute, setText } from '../dom.js';
+import { h, setAttribute, setText } from '../dom.js';
 import { between, bytes, count, dateTime, duration, generationName, plural } from '../format.js';
 import { icon } from '../icons.js';
 import { hostPath } from '../router.js';
-import { isFinal, isTrouble, phaseWord, stateWord } from '../words.js';
-import { ProgressBar, drawState } from './host_parts.js';
+import { isFinal, isWaiting, phaseWord, runWord } from '../words.js';
+import { ProgressBar, drawBadge } from './host_parts.js';
+import { completeness, sentence, waitingText } from './outcome.js';
 import { drawPhases } from './phases.js';
+import { Trouble } from './trouble.js';
 
 /** @typedef {import('../types.js').Run} Run */
 
-/** States of a run that ended in the middle of a phase. */
-const BROKEN_OFF = ['failed', 'stopped', 'timed_out'];
+const RECOVERED = 'It was taken for lost and then found again: what is shown here is what the host told afterwards.';
 
 export class RunHead {
-  /** @param {() => void} onStop @param {string} stopRefusal why this reader may not stop runs; empty if he may */
-  constructor(onStop, stopRefusal) {
+  /**
+   * @param {{onStop: () => void, onForce: () => void, onReboot: () => void}} actions
+   * @param {string} stopRefusal why this reader may not stop runs; empty if he may
+   */
+  constructor(actions, stopRefusal) {
     this.command = h('span', {});
     this.host = h('a', {});
     this.state = h('span', { class: 'badge' });
-    this.stop = h('button', { type: 'button', class: 'danger', onclick: onStop, title: stopRefusal }, icon('stop'), 'Stop');
+    this.recovered = h('span', { class: 'mark warn recovered', hidden: true, title: RECOVERED }, icon('back'), 'Recovered');
+    this.output = h('span', { class: 'mark output', hidden: true });
+    this.stopWord = h('span', {}, 'Stop');
+    this.stop = h('button', { type: 'button', class: 'danger stop', onclick: actions.onStop, title: stopRefusal }, icon('stop'), this.stopWord);
     this.stop.disabled = stopRefusal !== '';
+    this.refusal = h('span', { role: 'status' });
+    this.force = h('button', { type: 'button', class: 'danger', onclick: actions.onForce }, 'Stop anyway…');
+    this.force.disabled = stopRefusal !== '';
+    this.refused = h('p', { class: 'stop-refused', hidden: true }, icon('alert'), this.refusal, this.force);
     this.facts = h('p', { class: 'run-facts' });
-    this.trouble = h('section', { class: 'trouble', 'aria-label': 'How it ended', hidden: true });
+    this.recoveredNote = h('p', { class: 'quiet run-note', hidden: true }, RECOVERED);
+    this.trouble = new Trouble(actions.onReboot);
     this.phases = h('ol', { class: 'phases', 'aria-label': 'Phases' });
     this.progress = new ProgressBar();
     this.activity = h('span', { class: 'activity' });
     this.counters = h('span', { class: 'counters quiet' });
     this.now = h('div', { class: 'run-now' }, this.progress.element, this.activity, this.counters);
-    this.hostNote = h('p', { class: 'host-note', role: 'status', hidden: true });
+    // What ticks is apart from what is announced.
+    this.note = h('span', { role: 'status' });
+    this.noteLeft = h('span', { class: 'left', 'aria-live': 'off' });
+    this.hostNote = h('p', { class: 'host-note', hidden: true }, icon('turn'), this.noteLeft, this.note);
+    this.waiting = h('p', { class: 'host-note waiting', hidden: true });
     this.element = h('div', { class: 'run-head' },
-      h('div', { class: 'run-title' }, h('h1', {}, this.command, h('span', { class: 'quiet' }, ' on '), this.host), this.state, h('span', { class: 'gap' }), this.stop),
-      this.facts, this.trouble, this.phases, this.now, this.hostNote);
-    this.shown = '';
+      h('div', { class: 'run-title' }, h('h1', {}, this.command, h('span', { class: 'quiet' }, ' on '), this.host), this.state, this.recovered, this.output,
+        h('span', { class: 'gap' }), this.stop),
+      this.facts, this.refused, this.waiting, this.hostNote, this.trouble.element, this.recoveredNote, this.phases, this.now);
   }
 
   /** @param {Run} run */
   draw(run) {
     const final = isFinal(run.state);
+    const waiting = isWaiting(run);
     setText(this.command, [run.command, ...run.args].join(' '));
     setText(this.host, run.host);
     this.host.href = hostPath(run.host);
-    drawState(this.state, run.state);
+    drawBadge(this.state, runWord(run));
+    this.recovered.hidden = this.recoveredNote.hidden = !run.recovered;
+    const said = completeness(run);
+    this.output.hidden = said === null;
+    if (said) {
+      drawBadge(this.output, said, `mark output ${said.kind}`);
+      this.output.title = said.title;
+    }
     this.stop.hidden = final;
+    const refused = final ? '' : run.stop_refused ?? '';
+    setText(this.refusal, refused === '' ? '' : sentence(refused));
+    this.refused.hidden = refused === '';
+    setText(this.stopWord, waiting ? 'Cancel' : 'Stop');
     document.title = `${title(run)} – NixFleet`;
     this.progress.draw(final ? null : run.progress);
     setText(this.activity, final ? '' : run.progress?.activity ?? '');
     setText(this.counters, final ? '' : counters(run));
     // Its room stays while the run goes on, so that the log does not jump.
-    this.now.hidden = final;
-    this.drawTrouble(run);
+    this.now.hidden = final || waiting;
+    this.trouble.draw(run);
     this.tick(run);
   }
 
   /** What changes by time alone. @param {Run} run */
   tick(run) {
-    drawPhases(this.phases, run, dashboardNow());
+    const now = dashboardNow();
+    drawPhases(this.phases, run, now);
     setText(this.facts, facts(run).join(' · '));
     setAttribute(this.facts, 'title', `Run ${run.id}`);
+    const waiting = waitingText(run, now);
+    setText(this.waiting, waiting);
+    this.waiting.hidden = waiting === '';
   }
 
-  /** The reason first: why it ended, what failed, where to look. @param {Run} run */
-  drawTrouble(run) {
-    const trouble = isTrouble(run.state);
-    const missing = run.bytes_missing > 0;
-    const key = JSON.stringify([run.state, run.reason, run.exit_code, run.failed_units, run.bytes_missing, run.phase]);
-    if (key === this.shown) return;
-    this.shown = key;
-    this.trouble.hidden = !trouble && !missing;
-    this.trouble.className = `trouble ${stateWord(run.state).tone}`;
-    fill(this.trouble);
-    if (trouble) {
-      const last = run.phases.at(-1);
-      const where = last && last.phase !== 'running' ? ` while ${phaseWord(last.phase).toLowerCase()}` : '';
-      add(this.trouble,
-        h('h2', {}, icon(stateWord(run.state).icon), `${stateWord(run.state).word}${BROKEN_OFF.includes(run.state) ? where : ''}`),
-        h('p', { class: 'reason' }, run.reason ?? 'No reason was reported.'),
-        run.failed_units.length > 0 ? h('div', {}, `${run.failed_units.length === 1 ? 'Unit' : 'Units'} that failed:`,
-          h('ul', { class: 'units' }, ...run.failed_units.map((unit) => h('li', {}, h('code', {}, unit))))) : null,
-        h('p', { class: 'quiet clues' }, h('span', {}, run.exit_code === null ? 'No exit code' : `Exit code ${run.exit_code}`),
-          last && last.first_line > 0 ? h('a', { href: `#L${last.first_line}` }, `Where ${phaseWord(last.phase).toLowerCase()} began`) : null,
-          run.lines > 0 ? h('a', { href: `#L${run.lines}` }, 'Last line') : null));
-    }
-    if (missing) add(this.trouble, h('p', {}, `${bytes(run.bytes_missing)} of output are missing: the host could not keep them.`));
-  }
-
-  /** @param {string} text */
-  noteHost(text) {
-    setText(this.hostNote, text);
+  /** What is to say of the run's host, and what counts down in it. @param {string} text @param {string} [left] */
+  noteHost(text, left = '') {
+    setText(this.note, text);
+    setText(this.noteLeft, left);
     this.hostNote.hidden = text === '';
+  }
+
+  /** What is shown was so when the host was last heard. @param {boolean} away */
+  setAway(away) {
+    this.element.classList.toggle('away', away);
   }
 }
 
 /** @param {Run} run */
 function title(run) {
-  const word = isFinal(run.state) || run.phase === null ? stateWord(run.state).word : phaseWord(run.phase);
+  const word = isFinal(run.state) || run.phase === null ? runWord(run).word : phaseWord(run.phase);
   return `${word}: ${run.command} on ${run.host}`;
 }
 

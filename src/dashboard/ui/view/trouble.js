@@ -1,0 +1,83 @@
+// @ts-check
+// Why a run ended as it did: the reason first, then what failed, what is known, what to do, where to look.
+
+import { add, fill, h } from '../dom.js';
+import { count, plural } from '../format.js';
+import { icon } from '../icons.js';
+import { hostPath } from '../router.js';
+import { isFinal, isTrouble, phaseWord, stateWord } from '../words.js';
+import { lost, outputWarnings } from './outcome.js';
+
+/** @typedef {import('../types.js').Run} Run */
+/** @typedef {import('../types.js').LogGap} LogGap */
+
+/** States of a run that ended in the middle of a phase. */
+const BROKEN_OFF = ['failed', 'stopped', 'timed_out', 'lost'];
+/** Gaps that are named one by one. */
+const GAPS = 5;
+
+export class Trouble {
+  /** @param {() => void} onReboot */
+  constructor(onReboot) {
+    this.element = h('section', { class: 'trouble', 'aria-label': 'How it ended', hidden: true });
+    this.reboot = h('button', { type: 'button', onclick: onReboot }, icon('power'), 'Reboot…');
+    /** @type {LogGap[]} */
+    this.gaps = [];
+    /** Whether the host offers a reboot to this reader. */
+    this.canReboot = false;
+    this.shown = '';
+  }
+
+  /** @param {Run} run */
+  draw(run) {
+    const trouble = isTrouble(run.state);
+    const warnings = outputWarnings(run);
+    const key = JSON.stringify([run.state, run.reason, run.exit_code, run.failed_units, warnings, run.phase, run.lines, this.gaps, this.canReboot]);
+    if (key === this.shown) return;
+    this.shown = key;
+    this.element.hidden = !trouble && warnings.length === 0;
+    this.element.className = `trouble ${run.verified === false && isFinal(run.state) ? 'bad' : trouble ? stateWord(run.state).tone : 'warn'}`;
+    const focused = this.reboot === document.activeElement;
+    fill(this.element);
+    if (trouble) add(this.element, ...this.ending(run));
+    for (const warning of warnings) add(this.element, h('p', { class: 'warning' }, icon('alert'), h('span', {}, warning)));
+    if (run.bytes_missing > 0) add(this.element, this.where());
+    if (trouble) add(this.element, this.clues(run));
+    if (focused) this.reboot.focus();
+  }
+
+  /** @param {Run} run @returns {(Node | null)[]} */
+  ending(run) {
+    const last = run.phases.at(-1);
+    const where = BROKEN_OFF.includes(run.state) && last && last.phase !== 'running' ? ` while ${phaseWord(last.phase).toLowerCase()}` : '';
+    const units = run.failed_units;
+    const told = run.state === 'lost' ? lost(run) : { reason: run.reason ?? 'No reason was reported.', known: [], next: '' };
+    return [
+      h('h2', {}, icon(stateWord(run.state).icon), `${stateWord(run.state).word}${where}`),
+      h('p', { class: 'reason' }, told.reason),
+      told.next !== '' ? h('p', { class: 'next' }, h('strong', {}, 'Next: '), told.next) : null,
+      told.known.length > 0 ? h('p', { class: 'known' }, h('strong', {}, 'What is known: '), told.known.join(' ')) : null,
+      units.length > 0 ? h('div', {}, `${units.length === 1 ? 'Unit' : 'Units'} that failed:`,
+        h('ul', { class: 'units' }, ...units.map((unit) => h('li', {}, h('code', {}, unit))))) : null,
+      run.state === 'reboot_required' && this.canReboot ? h('p', { class: 'next' }, this.reboot) : null,
+    ];
+  }
+
+  /** Where in the log output is missing. */
+  where() {
+    if (this.gaps.length === 0) return null;
+    const more = this.gaps.length - GAPS;
+    return h('p', { class: 'gaps-list' }, 'In the log: ',
+      ...this.gaps.slice(0, GAPS).flatMap((gap, at) => [at > 0 ? ', ' : null, h('a', { href: `#L${gap.line}` }, gap.lines > 1 ? `lines ${count(gap.line)} to ${count(gap.line + gap.lines - 1)}` : `line ${count(gap.line)}`)]),
+      more > 0 ? ` and ${plural(more, 'more place')}` : null, '.');
+  }
+
+  /** @param {Run} run */
+  clues(run) {
+    const last = run.phases.at(-1);
+    return h('p', { class: 'quiet clues' }, h('span', {}, run.exit_code === null ? 'No exit code' : `Exit code ${run.exit_code}`),
+      last && last.first_line > 0 ? h('a', { href: `#L${last.first_line}` }, `Where ${phaseWord(last.phase).toLowerCase()} began`) : null,
+      run.lines > 0 ? h('a', { href: `#L${run.lines}` }, 'Last line') : null,
+      run.state === 'lost' ? h('a', { href: hostPath(run.host) }, `To ${run.host}`) : null);
+  }
+}
