@@ -174,6 +174,8 @@ pub fn sample() -> Run {
         failed_units: Vec::new(),
         generation: None,
         stop_refused: None,
+        eta: None,
+        failure: None,
     }
 }
 

@@ -12,6 +12,12 @@ pub const MAX_OUTPUT_CHUNK: usize = 64 * 1024;
 pub const MAX_LINE: usize = 64 * 1024;
 /// The longest `reason`, `activity` or notice text, in characters; longer ones are cut.
 pub const MAX_TEXT: usize = 1000;
+/// The most running builds that [`Progress::running`] names.
+pub const MAX_RUNNING: usize = 16;
+/// The most lines of a failed build's log that a [`Failure`] keeps: what Nix's own `log-lines` is since 2.24.
+pub const MAX_FAILURE_LINES: usize = 25;
+/// The most builds that one [`RunEvent::Built`] tells of.
+pub const MAX_BUILT: usize = 256;
 
 /// One thing that happened in a run. `at` is in milliseconds since the epoch by the host's clock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +56,14 @@ pub enum RunEvent {
         at: u64,
         /// All that is known.
         progress: Progress,
+    },
+    /// Derivations that were built, and how long each one took. Only those whose time is known: by exact records, and where
+    /// one end can belong to no other build.
+    Built {
+        /// When.
+        at: u64,
+        /// In the order in which they were done; at most [`MAX_BUILT`].
+        builds: Vec<BuildTime>,
     },
     /// Bytes that the command wrote to its terminal, exactly. The bytes stand beside the event, not in it.
     ///
@@ -156,6 +170,7 @@ impl RunEvent {
             Self::Started { at, .. }
             | Self::Phase { at, .. }
             | Self::Progress { at, .. }
+            | Self::Built { at, .. }
             | Self::Output { at, .. }
             | Self::Gap { at, .. }
             | Self::Notice { at, .. }
@@ -208,6 +223,36 @@ pub struct Progress {
     /// Paths and bytes from caches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fetches: Option<Fetches>,
+    /// What is being built now, the longest first; at most [`MAX_RUNNING`]. Empty where only counters are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub running: Vec<RunningBuild>,
+}
+
+/// A derivation that is being built now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunningBuild {
+    /// Its name, without hash: `hello-2.12`.
+    pub name: String,
+    /// The remote builder; absent for the host itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The builder's own phase: `buildPhase`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// When it began, in milliseconds since the epoch by the host's clock.
+    pub since: u64,
+}
+
+/// How long one derivation took to build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildTime {
+    /// Its name, without hash: `hello-2.12`.
+    pub name: String,
+    /// Milliseconds.
+    pub ms: u64,
+    /// The remote builder; absent for the host itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
 }
 
 /// What [`Progress::done`] and [`Progress::total`] count.
@@ -249,6 +294,9 @@ pub struct Fetches {
     pub bytes_done: u64,
     /// Bytes to be fetched in all, as far as known.
     pub bytes_total: u64,
+    /// Bytes a second over the last seconds; 0 while unknown.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes_per_second: u64,
 }
 
 /// Kinds of [`RunEvent::Notice`].
@@ -277,4 +325,25 @@ pub struct Outcome {
     /// Why, in words and with the phase, unless it succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The build that failed, when one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Box<Failure>>,
+}
+
+/// A build that failed, for the head of the run's page and the last words of the command line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The derivation's name, without hash: `hello-2.12`.
+    pub name: String,
+    /// Its store path, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drv: Option<String>,
+    /// The remote builder; absent for the host itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The shortest true sentence about the cause: `builder failed with exit code 2`.
+    pub cause: String,
+    /// The last lines of its log, at most [`MAX_FAILURE_LINES`] of at most [`MAX_TEXT`] characters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
 }

@@ -60,6 +60,7 @@ pub fn outcome(
         exit_code,
         signal,
         reason,
+        failure: None,
     }
 }
 

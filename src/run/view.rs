@@ -123,7 +123,7 @@ impl RunView {
                 }
             },
             RunEvent::StopRequested { refused, .. } => self.stop_refused.clone_from(refused),
-            RunEvent::Checkpoint { .. } => {}
+            RunEvent::Built { .. } | RunEvent::Checkpoint { .. } => {}
             RunEvent::Finished {
                 at,
                 outcome,
@@ -174,6 +174,7 @@ mod tests {
                 exit_code: Some(0),
                 signal: None,
                 reason: None,
+                failure: None,
             },
             lines: 2,
             bytes: 10,
@@ -268,6 +269,7 @@ mod tests {
             exit_code: None,
             signal: None,
             reason: Some("the agent refused".into()),
+            failure: None,
         };
         view.conclude(5, outcome(RunState::Failed));
         view.conclude(6, outcome(RunState::Lost));

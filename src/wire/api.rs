@@ -27,7 +27,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::run::event::Progress;
+use crate::run::event::{Failure, Progress};
 use crate::run::id::RunId;
 use crate::run::phase::{Phase, RunState};
 use crate::wire::to_dashboard::{Metrics, OfferedCommand};
@@ -148,6 +148,12 @@ pub struct Run {
     pub phases: Vec<RunPhase>,
     /// How far it is.
     pub progress: Option<Progress>,
+    /// When it will be over; none before it has started and after its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta: Option<Eta>,
+    /// The build that failed, when one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Box<Failure>>,
     /// The program's exit status.
     pub exit_code: Option<i32>,
     /// Why it ended as it did, in words.
@@ -190,6 +196,18 @@ pub struct Run {
     /// Why the newest stop that was asked for is not carried out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_refused: Option<String>,
+}
+
+/// When a run that goes on is expected to end, from how long such runs, and the builds in them, took before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Eta {
+    /// How much of the expected time is over, 0 to 99. Never falls in a run's life.
+    pub percent: u8,
+    /// Seconds until the end, by the dashboard's clock when this was sent; none while nothing is known to tell it from.
+    pub seconds: Option<u64>,
+    /// The most seconds that it may take, where that is much more than `seconds`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds_most: Option<u64>,
 }
 
 /// One phase of a run.

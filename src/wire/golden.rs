@@ -71,7 +71,9 @@ fn progress() -> Progress {
             done: 8,
             bytes_done: 1024,
             bytes_total: 2048,
+            bytes_per_second: 0,
         }),
+        running: Vec::new(),
     }
 }
 

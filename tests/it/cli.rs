@@ -92,6 +92,7 @@ fn outcome(state: RunState, exit_code: Option<i32>, reason: Option<&str>) -> Out
         exit_code,
         signal: None,
         reason: reason.map(str::to_owned),
+        failure: None,
     }
 }
 

@@ -78,6 +78,7 @@ pub fn conclude_with(path: &Path, at: u64, why: &str, now: SystemState) -> anyho
                 }
                 RunEvent::Finished { .. } => return Ok(()),
                 RunEvent::Progress { .. }
+                | RunEvent::Built { .. }
                 | RunEvent::Notice { .. }
                 | RunEvent::StopRequested { .. } => {}
             }
@@ -89,6 +90,7 @@ pub fn conclude_with(path: &Path, at: u64, why: &str, now: SystemState) -> anyho
         exit_code: None,
         signal: None,
         reason: Some(lost(&known, &now)),
+        failure: None,
     };
     writer.append(
         &RunEvent::Finished {

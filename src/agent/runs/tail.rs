@@ -186,6 +186,7 @@ fn is_urgent(event: &RunEvent) -> bool {
         | RunEvent::Finished { .. } => true,
         RunEvent::Notice { kind, .. } => *kind != NoticeKind::Warning,
         RunEvent::Progress { .. }
+        | RunEvent::Built { .. }
         | RunEvent::Output { .. }
         | RunEvent::Gap { .. }
         | RunEvent::Checkpoint { .. } => false,

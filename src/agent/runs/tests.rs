@@ -33,6 +33,7 @@ fn finished(state: RunState) -> RunEvent {
         exit_code: Some(0),
         signal: None,
         reason: None,
+        failure: None,
     };
     RunEvent::Finished {
         at: 9,

@@ -163,6 +163,11 @@ impl From<&RunRow> for Run {
             failed_units: view.failed_units.clone(),
             generation: view.generation.clone(),
             stop_refused: view.stop_refused.clone(),
+            eta: None,
+            failure: view
+                .outcome
+                .as_ref()
+                .and_then(|outcome| outcome.failure.clone()),
         }
     }
 }

@@ -245,5 +245,6 @@ fn outcome(End { exit_code }: End) -> Outcome {
         exit_code,
         signal: None,
         reason,
+        failure: None,
     }
 }

@@ -1,6 +1,8 @@
 //! Events come from a host, and a host may be anybody's. What would break an invariant is put right here, before it counts.
 
-use crate::run::event::{MAX_TEXT, Outcome, RunEvent};
+use crate::run::event::{
+    MAX_BUILT, MAX_FAILURE_LINES, MAX_RUNNING, MAX_TEXT, Outcome, Progress, RunEvent,
+};
 use crate::run::phase::RunState;
 use crate::run::view::{MAX_KEPT, RunView};
 
@@ -49,10 +51,16 @@ pub(super) fn sanitized(event: RunEvent, view: &RunView) -> Option<RunEvent> {
             })
         }
         RunEvent::Progress { at, mut progress } => {
-            if let Some(activity) = &mut progress.activity {
-                cut(activity);
-            }
+            sanitize_progress(&mut progress);
             Some(RunEvent::Progress { at, progress })
+        }
+        RunEvent::Built { at, mut builds } => {
+            builds.truncate(MAX_BUILT);
+            for build in &mut builds {
+                cut(&mut build.name);
+                build.host.iter_mut().for_each(cut);
+            }
+            Some(RunEvent::Built { at, builds })
         }
         RunEvent::StopRequested {
             at,
@@ -100,11 +108,10 @@ pub fn view(view: &mut RunView) {
     view.phases.truncate(MAX_PHASES);
     view.phases.shrink_to_fit();
     view.failed_units.truncate(MAX_KEPT);
-    let activity = view.progress.as_mut();
-    let activity = activity.and_then(|progress| progress.activity.as_mut());
+    view.progress.iter_mut().for_each(sanitize_progress);
     let texts = view.failed_units.iter_mut().chain(&mut view.generation);
     let texts = texts.chain(&mut view.stop_refused);
-    texts.chain(activity).for_each(cut);
+    texts.for_each(cut);
     for number in [
         &mut view.lines,
         &mut view.bytes,
@@ -121,6 +128,7 @@ pub fn view(view: &mut RunView) {
             exit_code: None,
             signal: None,
             reason: None,
+            failure: None,
         })));
     } else {
         view.outcome = None;
@@ -147,7 +155,23 @@ fn sanitized_outcome(mut outcome: Outcome) -> Outcome {
     if let Some(reason) = &mut outcome.reason {
         cut(reason);
     }
+    if let Some(failure) = &mut outcome.failure {
+        failure.log.truncate(MAX_FAILURE_LINES);
+        let texts = [&mut failure.name, &mut failure.cause].into_iter();
+        let texts = texts.chain(&mut failure.drv).chain(&mut failure.host);
+        texts.chain(&mut failure.log).for_each(cut);
+    }
     outcome
+}
+
+fn sanitize_progress(progress: &mut Progress) {
+    progress.running.truncate(MAX_RUNNING);
+    progress.activity.iter_mut().for_each(cut);
+    for running in &mut progress.running {
+        cut(&mut running.name);
+        let texts = running.host.iter_mut().chain(&mut running.phase);
+        texts.for_each(cut);
+    }
 }
 
 /// Cuts a text that is longer than [`MAX_TEXT`] characters.
@@ -175,6 +199,7 @@ mod tests {
                 exit_code,
                 signal: None,
                 reason: None,
+                failure: None,
             });
             assert_eq!(outcome.state, expected);
             assert!(outcome.reason.unwrap().contains(part));

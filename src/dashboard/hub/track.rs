@@ -116,6 +116,7 @@ impl Track {
             exit_code: None,
             signal: None,
             reason: Some(reason),
+            failure: None,
         };
         self.row.view.conclude(at, outcome);
     }

@@ -173,6 +173,7 @@ impl Counters {
             activity: self.activity.clone(),
             builds,
             fetches,
+            running: Vec::new(),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Journal records and their frames.
 
 use super::{check, progress, run};
-use crate::run::event::{LineMark, NoticeKind, Outcome, RunEvent};
+use crate::run::event::{
+    BuildTime, Failure, LineMark, NoticeKind, Outcome, RunEvent, RunningBuild,
+};
 use crate::run::id::Seq;
 use crate::run::phase::{Phase, RunState};
 use crate::run::system::SystemState;
@@ -34,6 +36,38 @@ fn journal_events() {
         &RunEvent::Progress {
             at: 3,
             progress: progress(),
+        },
+    );
+    let mut progress = progress();
+    if let Some(fetches) = &mut progress.fetches {
+        fetches.bytes_per_second = 512;
+    }
+    progress.running.push(RunningBuild {
+        name: "hello-2.12".into(),
+        host: Some("ssh://builder".into()),
+        phase: Some("buildPhase".into()),
+        since: 1_700_000_000_000,
+    });
+    check(
+        "event_progress_running",
+        &RunEvent::Progress { at: 3, progress },
+    );
+    check(
+        "event_built",
+        &RunEvent::Built {
+            at: 4,
+            builds: vec![
+                BuildTime {
+                    name: "hello-2.12".into(),
+                    ms: 1500,
+                    host: None,
+                },
+                BuildTime {
+                    name: "linux-6.12".into(),
+                    ms: 3_600_000,
+                    host: Some("ssh://builder".into()),
+                },
+            ],
         },
     );
     check(
@@ -103,11 +137,38 @@ fn journal_events() {
                 exit_code: Some(4),
                 signal: None,
                 reason: Some("switching: nginx.service failed".into()),
+                failure: None,
             },
             lines: 12,
             bytes: 8292,
             crc32c: 0xdead_beef,
             generation: Some("/nix/store/def-nixos-system-web1-25.11".into()),
+            system: None,
+        },
+    );
+    check(
+        "event_finished_failure",
+        &RunEvent::Finished {
+            at: 8,
+            outcome: Outcome {
+                state: RunState::Failed,
+                exit_code: Some(1),
+                signal: None,
+                reason: Some(
+                    "failed while building hello-2.12: builder failed with exit code 2".into(),
+                ),
+                failure: Some(Box::new(Failure {
+                    name: "hello-2.12".into(),
+                    drv: Some("/nix/store/abc-hello-2.12.drv".into()),
+                    host: None,
+                    cause: "builder failed with exit code 2".into(),
+                    log: vec!["make: *** [all] Error 2".into()],
+                })),
+            },
+            lines: 12,
+            bytes: 8292,
+            crc32c: 0xdead_beef,
+            generation: None,
             system: None,
         },
     );

@@ -40,6 +40,7 @@ pub fn finished(bytes: u64) -> RunEvent {
         exit_code: Some(0),
         signal: None,
         reason: None,
+        failure: None,
     };
     RunEvent::Finished {
         at: 2,
