@@ -75,8 +75,9 @@ pub fn run(
     let mut sink = |piece: Found<'_>| {
         match piece {
             Found::Line { visible, .. } => {
-                lines += 1;
-                tracker.line(lines, visible, &mut found);
+                if tracker.line(lines + 1, visible, &mut found) {
+                    lines += 1;
+                }
             }
             Found::Redraw { visible } => tracker.redraw(lines + 1, visible, &mut found),
         }
@@ -223,7 +224,7 @@ fn side_counters(file: &Path, success: bool) -> anyhow::Result<Progress> {
     let mut records = 0_u64;
     for line in text.lines() {
         records += u64::from(line.contains("\"action\""));
-        tracker.side_record(line, &mut ignored);
+        tracker.side_record(1, line.as_bytes(), &mut ignored);
     }
     if records == 0 {
         bail!(

@@ -281,6 +281,9 @@ pub struct Builds {
     pub done: u64,
     /// Failed.
     pub failed: u64,
+    /// Neither built nor failed when the run was over.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub interrupted: u64,
 }
 
 /// Counters of fetched paths and bytes.

@@ -1,123 +1,223 @@
-//! Nix's internal-json records: exact counters, in the output (`@nix {…}`) or beside it (`json-log-path`).
+//! Nix's internal-json records: exact counters, in the output (`@nix {…}`) or beside it (`json-log-path`, Nix 2.30 and later).
 //!
-//! Schema: Nix src/libutil/logging.{hh,cc}, 2.18 to 2.36. An activity of type 104 counts builds, of 103 copies; its
-//! result 105 is `[done, expected, running, failed]`. The newest such activity is the current Nix process's.
+//! Schema: Nix src/libutil/logging.{hh,cc}, 2.18 to 2.36; Lix has the same without 112 and 113, Determinate Nix puts other
+//! things under 109 and 110 and gives them a `payload` instead of `fields`. The format has no version, so what is not known
+//! is kept as [`Record::Other`] and never an error. An id is the number of a process and a counter; it does not fit a
+//! JavaScript number, so writers may quote it, and it says nothing about who wrote it.
+
+use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde_json::Value;
 
-const BUILD: u64 = 105;
-const BUILDS: u64 = 104;
-const COPY_PATHS: u64 = 103;
-const COPY_PATH: u64 = 100;
-const PROGRESS: u64 = 105;
+use crate::run::records::value::{Field, Id, Payload};
 
-#[derive(Debug, Deserialize)]
+mod fast;
+mod line;
+mod value;
+
+pub use line::{is_silent, json, line};
+
+/// The longest record that is read, in bytes; a longer one is passed over. Builders' lines and errors are the long ones.
+pub const MAX_RECORD: usize = 1024 * 1024;
+
+/// Types of activities.
+pub(super) mod kind {
+    pub const UNKNOWN: u64 = 0;
+    pub const COPY_PATH: u64 = 100;
+    pub const FILE_TRANSFER: u64 = 101;
+    pub const REALISE: u64 = 102;
+    pub const COPY_PATHS: u64 = 103;
+    pub const BUILDS: u64 = 104;
+    pub const BUILD: u64 = 105;
+    pub const SUBSTITUTE: u64 = 108;
+    pub const QUERY_PATH_INFO: u64 = 109;
+    pub const BUILD_WAITING: u64 = 111;
+}
+
+/// Types of results.
+mod result {
+    pub const BUILD_LOG_LINE: u64 = 101;
+    pub const SET_PHASE: u64 = 104;
+    pub const PROGRESS: u64 = 105;
+    pub const SET_EXPECTED: u64 = 106;
+    pub const POST_BUILD_LOG_LINE: u64 = 107;
+    /// Determinate Nix only, with a payload.
+    pub const BUILD_RESULT: u64 = 110;
+}
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record<'a> {
+    /// An activity begins.
+    Start(Start<'a>),
+    /// An activity is over. Says nothing about how it went, and may come late.
+    Stop {
+        /// Which one.
+        id: u64,
+    },
+    /// Counters of an activity: done, expected, running, failed. Of what depends on the activity.
+    Progress {
+        /// Whose.
+        id: u64,
+        /// The four.
+        numbers: [u64; 4],
+    },
+    /// How much is expected below an activity.
+    Expected {
+        /// Below which one.
+        id: u64,
+        /// Of activities of which type.
+        kind: u64,
+        /// How much.
+        amount: u64,
+    },
+    /// A line that a builder printed; its escapes are in it.
+    Log {
+        /// Whose.
+        id: u64,
+        /// The line.
+        line: Cow<'a, str>,
+    },
+    /// A builder's own phase begins: `buildPhase`.
+    Phase {
+        /// Whose.
+        id: u64,
+        /// Which one.
+        phase: Cow<'a, str>,
+    },
+    /// A message, as it would be printed, escapes included. `level` is 0 for all that come through a daemon.
+    Message {
+        /// 0 error, 1 warning, 2 notice, 3 information, then what is for debugging.
+        level: u64,
+        /// In words; may have several lines.
+        text: Cow<'a, str>,
+    },
+    /// How one build ended (Determinate Nix).
+    Built {
+        /// Its derivation.
+        drv: String,
+        /// Whether it succeeded.
+        success: bool,
+        /// Why it did not, in words.
+        cause: Option<String>,
+    },
+    /// A record that says nothing here, or that is not known.
+    Other,
+}
+
+/// An activity that begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start<'a> {
+    /// Its id.
+    pub id: u64,
+    /// The one that it belongs to; 0 for none.
+    pub parent: u64,
+    /// Its type.
+    pub kind: u64,
+    /// Its level, as a message's.
+    pub level: u64,
+    /// In words; often empty.
+    pub text: Cow<'a, str>,
+    /// The first two fields that are texts: of a build the derivation and the machine, of a copy the path and the source.
+    pub fields: [Option<Cow<'a, str>>; 2],
+}
+
+#[derive(Deserialize)]
 struct Raw<'a> {
-    action: &'a str,
+    #[serde(borrow)]
+    action: Cow<'a, str>,
     #[serde(default)]
-    id: u64,
+    id: Id,
     #[serde(default, rename = "type")]
     kind: u64,
     #[serde(default)]
     level: u64,
     #[serde(default)]
-    parent: u64,
+    parent: Id,
+    #[serde(default, borrow)]
+    fields: Vec<Field<'a>>,
+    #[serde(default, borrow)]
+    text: Cow<'a, str>,
+    #[serde(default, borrow)]
+    msg: Cow<'a, str>,
     #[serde(default)]
-    fields: Vec<Value>,
-    #[serde(default)]
-    text: String,
-    #[serde(default)]
-    msg: String,
+    payload: Option<Payload>,
 }
 
-/// What a record says that matters here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Record {
-    /// A derivation is being built: what Nix calls it.
-    BuildStart(String),
-    /// A path is being copied.
-    CopyStart(String),
-    /// Builds: done, expected, running, failed; and whether these are the first ones of another Nix process.
-    Builds([u64; 4], bool),
-    /// Copies: done, expected, running, failed.
-    Copies([u64; 4]),
-    /// A message, as it would be printed.
-    Message(String),
+/// The record that one JSON object is; none if it is no record at all.
+pub fn parse(json: &[u8]) -> Option<Record<'_>> {
+    if let Some(record) = fast::parse(json) {
+        return Some(record);
+    }
+    if json.len() > MAX_RECORD {
+        return None;
+    }
+    let raw: Raw<'_> = serde_json::from_slice(json).ok()?;
+    Some(match &*raw.action {
+        "start" => Record::Start(start(raw)),
+        "stop" => Record::Stop { id: raw.id.0 },
+        "result" => of_result(raw),
+        "msg" => Record::Message {
+            level: raw.level,
+            text: raw.msg,
+        },
+        // What a builder says of itself, and what is new.
+        "setPhase" => Record::Other,
+        _ => return None,
+    })
 }
 
-/// Which activities count what.
-#[derive(Debug, Default)]
-pub(super) struct Records {
-    builds: Option<u64>,
-    /// The activity `builds` has not counted anything yet.
-    fresh: bool,
-    copies: Option<u64>,
+fn start(raw: Raw<'_>) -> Start<'_> {
+    let mut texts = raw.fields.into_iter().filter_map(Field::text);
+    Start {
+        id: raw.id.0,
+        parent: raw.parent.0,
+        kind: raw.kind,
+        level: raw.level,
+        text: raw.text,
+        fields: [texts.next(), texts.next()],
+    }
 }
 
-impl Records {
-    /// Takes one JSON object; none if it is no record or says nothing that matters.
-    pub(super) fn take(&mut self, json: &str) -> Option<Record> {
-        let raw: Raw<'_> = serde_json::from_str(json).ok()?;
-        match (raw.action, raw.kind) {
-            // Activities below another one are those of a remote builder; they are counted in ours.
-            ("start", BUILDS) if raw.parent == 0 => {
-                self.builds = Some(raw.id);
-                self.fresh = true;
+fn of_result(raw: Raw<'_>) -> Record<'_> {
+    let id = raw.id.0;
+    if let Some(payload) = raw.payload {
+        // 109 and 110 mean other things elsewhere, where they have fields.
+        return match (raw.kind, payload.build()) {
+            (result::BUILD_RESULT, Some((drv, success, cause))) => Record::Built {
+                drv,
+                success,
+                cause,
+            },
+            _ => Record::Other,
+        };
+    }
+    let number = |at: usize| raw.fields.get(at).and_then(Field::number);
+    match raw.kind {
+        result::PROGRESS => {
+            let numbers = [number(0), number(1), number(2), number(3)];
+            let [Some(a), Some(b), Some(c), Some(d)] = numbers else {
+                return Record::Other;
+            };
+            Record::Progress {
+                id,
+                numbers: [a, b, c, d],
             }
-            ("start", COPY_PATHS) if raw.parent == 0 => self.copies = Some(raw.id),
-            ("start", BUILD) => return Some(Record::BuildStart(raw.text)),
-            ("start", COPY_PATH) => return Some(Record::CopyStart(raw.text)),
-            ("result", PROGRESS) => {
-                let mut numbers = [0; 4];
-                for (number, field) in numbers.iter_mut().zip(&raw.fields) {
-                    *number = field.as_u64()?;
-                }
-                if self.builds == Some(raw.id) {
-                    // While it counts to nothing, the process before it is still the one to show.
-                    if self.fresh && numbers[1] == 0 {
-                        return None;
-                    }
-                    return Some(Record::Builds(numbers, std::mem::take(&mut self.fresh)));
-                }
-                if self.copies == Some(raw.id) {
-                    return Some(Record::Copies(numbers));
-                }
-            }
-            // Errors, warnings, notices and the plan (info); more is for debugging.
-            ("msg", _) if raw.level <= 3 => return Some(Record::Message(raw.msg)),
-            _ => {}
         }
-        None
+        result::SET_EXPECTED => match (number(0), number(1)) {
+            (Some(kind), Some(amount)) => Record::Expected { id, kind, amount },
+            _ => Record::Other,
+        },
+        kind @ (result::BUILD_LOG_LINE | result::POST_BUILD_LOG_LINE | result::SET_PHASE) => {
+            match raw.fields.into_iter().next().and_then(Field::text) {
+                Some(phase) if kind == result::SET_PHASE => Record::Phase { id, phase },
+                Some(line) => Record::Log { id, line },
+                None => Record::Other,
+            }
+        }
+        _ => Record::Other,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_newest_activity_counts() {
-        let mut records = Records::default();
-        let start = |id| {
-            format!(r#"{{"action":"start","id":{id},"level":0,"parent":0,"text":"","type":104}}"#)
-        };
-        let result =
-            |id| format!(r#"{{"action":"result","fields":[1,10,1,0],"id":{id},"type":105}}"#);
-        assert_eq!(records.take(&start(1)), None);
-        assert_eq!(records.take(&start(2)), None);
-        assert_eq!(records.take(&result(1)), None);
-        for first in [true, false] {
-            let counted = Some(Record::Builds([1, 10, 1, 0], first));
-            assert_eq!(records.take(&result(2)), counted);
-        }
-        for junk in [
-            "",
-            "{",
-            "[]",
-            r#"{"action":"result","id":2,"type":105,"fields":["x"]}"#,
-        ] {
-            assert_eq!(records.take(junk), None, "{junk}");
-        }
-    }
-}
+mod tests;

@@ -13,10 +13,12 @@ use crate::run::kind::RebuildTool;
 use crate::run::rules::prefix::literal_prefix;
 use crate::run::rules::table::RULES;
 
+mod failure;
 mod parts;
 mod prefix;
 mod table;
 
+pub(super) use failure::{failure, plain_lines};
 pub(super) use parts::{bytes, plain, store_name};
 
 /// What a line means.

@@ -2,7 +2,7 @@
 //! outranks texts, except that the bash `nixos-rebuild` turns every failed activation into 1: there the texts tell which
 //! one it was. The links outrank both: what does not run was not switched to.
 
-use crate::run::event::{MAX_TEXT, Outcome};
+use crate::run::event::{Failure, MAX_TEXT, Outcome};
 use crate::run::kind::{RebuildTool, RunKind};
 use crate::run::phase::{Phase, RunState};
 use crate::run::system::GroundTruth;
@@ -60,7 +60,10 @@ pub fn outcome(
         exit_code,
         signal,
         reason,
-        failure: None,
+        failure: tracker
+            .failure()
+            .filter(|_| state != RunState::Succeeded)
+            .map(Box::new),
     }
 }
 
@@ -176,6 +179,13 @@ fn failed(code: i32, tracker: &Tracker) -> String {
         let step = step.map(|step| step.trim_end_matches('.'));
         step.map_or_else(String::new, |step| format!(" at `{step}`"))
     };
+    if let (Some(failure), Some((_, phase))) = (tracker.failure(), &facts.first_error) {
+        let Failure {
+            name, cause, host, ..
+        } = failure;
+        let host = host.map_or_else(String::new, |host| format!(" on {host}"));
+        return format!("failed while {} {name}{host}: {cause}", phase.name());
+    }
     match &facts.first_error {
         Some((error, Phase::Running)) => {
             format!("failed with exit status {code}: {error}")

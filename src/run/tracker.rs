@@ -6,11 +6,12 @@
 //! are kept apart and count only if that line never comes (home-manager prints none).
 
 use crate::run::bar::{self, Bar};
-use crate::run::event::{MAX_TEXT, NoticeKind, Progress};
+use crate::run::event::{BuildTime, Failure, MAX_TEXT, NoticeKind, Progress};
 use crate::run::kind::{RebuildTool, RunKind};
 use crate::run::phase::Phase;
-use crate::run::records::Records;
+use crate::run::records;
 use crate::run::rules::{self, Meaning};
+use crate::run::work::Work;
 
 mod counters;
 mod error_block;
@@ -50,6 +51,19 @@ pub const MAX_NOTICES: usize = 1000;
 /// How much of the last line is kept for the reason of a failure, in bytes.
 const MAX_LAST_LINE: usize = 400;
 
+/// Where records come from. Those of another place are not believed: builders can print anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// None was seen.
+    Unknown,
+    /// The output (`--log-format internal-json`).
+    Output,
+    /// A stream of their own (`json-log-path`).
+    Side,
+    /// The output has Nix's texts, so records in it are somebody else's.
+    Refused,
+}
+
 /// Follows one run.
 #[derive(Debug)]
 pub struct Tracker {
@@ -62,7 +76,13 @@ pub struct Tracker {
     provisional: Vec<(Phase, u64)>,
     builds_itself: bool,
     counters: Counters,
-    records: Records,
+    /// What records told, and where they come from.
+    work: Work,
+    origin: Origin,
+    /// Milliseconds since the epoch, as the caller says.
+    now: u64,
+    /// The line that is being written.
+    line: u64,
     block: Option<ErrorBlock>,
     facts: Facts,
     notices: usize,
@@ -93,7 +113,10 @@ impl Tracker {
             provisional: Vec::new(),
             builds_itself: false,
             counters: Counters::default(),
-            records: Records::default(),
+            work: Work::default(),
+            origin: Origin::Unknown,
+            now: 0,
+            line: 1,
             block: None,
             facts: Facts::default(),
             notices: 0,
@@ -133,6 +156,11 @@ impl Tracker {
         rules::plain(&self.last_line).trim().to_owned()
     }
 
+    /// What time it is, in milliseconds since the epoch: for rates and build times. A recording has none.
+    pub fn set_now(&mut self, now: u64) {
+        self.now = now;
+    }
+
     /// Whether [`take_progress`](Self::take_progress) has something.
     pub fn has_progress(&self) -> bool {
         self.changed
@@ -140,21 +168,60 @@ impl Tracker {
 
     /// The counters as they are.
     pub fn progress(&self) -> Progress {
-        self.counters.progress()
+        if self.work.is_known() && !self.is_activating() {
+            return counters::of_work(&self.work);
+        }
+        // Before the tool's own line it may be building itself; what falls later is not shown.
+        let mut progress = self.counters.progress(self.marker || self.phase.is_none());
+        if self.work.is_known() {
+            let activity = progress.activity.take();
+            progress = counters::of_work(&self.work);
+            progress.activity = activity;
+        }
+        progress
     }
 
     /// The counters, if they changed since they were last taken.
     pub fn take_progress(&mut self) -> Option<Progress> {
-        std::mem::take(&mut self.changed).then(|| self.counters.progress())
+        std::mem::take(&mut self.changed).then(|| self.progress())
     }
 
-    /// A line ended; `number` is its own.
-    pub fn line(&mut self, number: u64, visible: &[u8], out: &mut Vec<Tracked>) {
-        if !visible.is_empty() {
-            self.last_line.clear();
-            let kept = visible.len().min(MAX_LAST_LINE);
-            self.last_line.extend_from_slice(&visible[..kept]);
+    /// Builds that are done since this was last asked, with how long they took.
+    pub fn take_built(&mut self) -> Vec<BuildTime> {
+        self.work.take_built()
+    }
+
+    /// The build that failed, where one is known.
+    pub fn failure(&self) -> Option<Failure> {
+        let known = self.work.failure().or(self.facts.failure.as_ref());
+        known.cloned().map(|mut failure| {
+            // What Nix printed of its log is better than nothing.
+            if failure.log.is_empty()
+                && let Some(told) = self.facts.failure.as_ref()
+                && told.name == failure.name
+            {
+                failure.log.clone_from(&told.log);
+            }
+            failure
+        })
+    }
+
+    /// A line ended; `number` is its own. Answers whether it says something to people: a record that only counts does not, and
+    /// its bytes belong to the line that follows.
+    pub fn line(&mut self, number: u64, visible: &[u8], out: &mut Vec<Tracked>) -> bool {
+        self.line = number;
+        if self.rebuild
+            && let Some(json) = records::json(visible)
+            && let Some(shown) = self.output_record(json, number, out)
+        {
+            return shown;
         }
+        self.text(number, visible, out);
+        true
+    }
+
+    fn text(&mut self, number: u64, visible: &[u8], out: &mut Vec<Tracked>) {
+        self.keep_last(visible);
         if let Some(block) = &mut self.block {
             if block.take(visible) {
                 return;
@@ -170,9 +237,27 @@ impl Tracker {
         }
     }
 
-    /// One record of Nix's side channel (`json-log-path`), which stands beside the output.
-    pub fn side_record(&mut self, json: &str, out: &mut Vec<Tracked>) {
-        self.record(json, 0, out);
+    fn keep_last(&mut self, visible: &[u8]) {
+        if !visible.is_empty() {
+            self.last_line.clear();
+            let kept = visible.len().min(MAX_LAST_LINE);
+            self.last_line.extend_from_slice(&visible[..kept]);
+        }
+    }
+
+    /// One record of Nix's side channel (`json-log-path`), which stands beside the output. `sender` tells the streams of
+    /// several processes apart; it is never 0.
+    pub fn side_record(&mut self, sender: u32, json: &[u8], out: &mut Vec<Tracked>) {
+        if let Some(record) = records::parse(json) {
+            self.origin = Origin::Side;
+            self.record(sender, record, self.line, out);
+        }
+    }
+
+    /// The stream of that sender ended.
+    pub fn side_gone(&mut self, sender: u32) {
+        self.work.gone(sender);
+        self.changed = true;
     }
 
     /// A part of the unfinished line `number` was drawn over.
@@ -180,6 +265,7 @@ impl Tracker {
         if !self.rebuild {
             return;
         }
+        self.line = number;
         if let Some(bar) = bar::parse(visible) {
             if self.block.as_ref().is_some_and(ErrorBlock::has_text) {
                 self.end_block(out);
@@ -197,10 +283,14 @@ impl Tracker {
         if success {
             self.counters.complete();
         }
-        self.changed |= self.counters.stop();
+        self.changed |= self.counters.stop(success) || self.work.is_known();
+        self.work.finish(success);
+        // What was not known to be the system's is, now that no other line came.
+        self.marker = true;
     }
 
     fn bar(&mut self, bar: Bar, line: u64, out: &mut Vec<Tracked>) {
+        self.plain();
         self.builds_itself |= bar.activity.starts_with("building nixos-rebuild");
         // Downloads alone are flake inputs and questions to caches: a part of evaluating.
         let fetches = bar.copied.is_some_and(|copied| copied.expected > 0);
@@ -261,6 +351,10 @@ impl Tracker {
                 self.changed = true;
             }
             let phase = self.phase.unwrap_or(Phase::Running);
+            if let Some(failure) = block.failure() {
+                self.work.failed(failure.drv.as_deref().unwrap_or_default(), &failure.cause, self.now);
+                self.facts.failure.get_or_insert(failure);
+            }
             let (line, text) = block.into_notice();
             self.error(line, text, phase, out);
         }

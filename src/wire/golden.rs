@@ -65,6 +65,7 @@ fn progress() -> Progress {
             running: 2,
             done: 3,
             failed: 0,
+            interrupted: 0,
         }),
         fetches: Some(Fetches {
             planned: 8,

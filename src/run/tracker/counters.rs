@@ -3,6 +3,7 @@
 use crate::run::bar::Bar;
 use crate::run::event::{Builds, Fetches, Progress, ProgressUnit};
 use crate::run::tracker::cut;
+use crate::run::work::Work;
 
 /// Where counters come from; a better source silences the ones before it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -10,7 +11,6 @@ pub(super) enum Source {
     #[default]
     Text,
     Bar,
-    Records,
 }
 
 #[derive(Debug, Default)]
@@ -28,10 +28,6 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    pub(super) fn prefer(&mut self, source: Source) {
-        self.source = self.source.max(source);
-    }
-
     /// A list of what will be built: another Nix process begins.
     pub(super) fn plan_builds(&mut self, count: u64) {
         self.builds = Builds {
@@ -40,16 +36,6 @@ impl Counters {
         };
         self.started = 0;
         self.listed = true;
-    }
-
-    /// Another Nix process counts from now on; its list, if it printed one, is the newest.
-    pub(super) fn restart_builds(&mut self) {
-        let planned = if self.listed { self.builds.planned } else { 0 };
-        self.builds = Builds {
-            planned,
-            ..Builds::default()
-        };
-        self.seen_running = false;
     }
 
     pub(super) fn plan_fetches(&mut self, paths: u64, bytes: u64) {
@@ -145,35 +131,56 @@ impl Counters {
     }
 
     /// Nothing runs any more. Returns whether that is news.
-    pub(super) fn stop(&mut self) -> bool {
+    pub(super) fn stop(&mut self, success: bool) -> bool {
+        let over = self.builds.done + self.builds.failed;
+        if !success && self.builds.planned > over {
+            self.builds.interrupted = self.builds.planned - over;
+            self.builds.running = 0;
+            self.activity = None;
+            return true;
+        }
         self.activity.take().is_some() | (std::mem::take(&mut self.builds.running) > 0)
     }
 
-    pub(super) fn progress(&self) -> Progress {
-        let builds = (self.builds != Builds::default()).then_some(self.builds);
-        let fetches = (self.fetches != Fetches::default()).then_some(self.fetches);
-        let (done, total, unit) = if self.builds.planned > 0 {
-            (self.builds.done, self.builds.planned, ProgressUnit::Builds)
-        } else if self.fetches.planned > 0 {
-            (self.fetches.done, self.fetches.planned, ProgressUnit::Paths)
-        } else if self.fetches.bytes_total > 0 {
-            let Fetches {
-                bytes_done,
-                bytes_total,
-                ..
-            } = self.fetches;
-            (bytes_done, bytes_total, ProgressUnit::Bytes)
-        } else {
-            (0, 0, ProgressUnit::Builds)
-        };
-        Progress {
-            done,
-            total,
-            unit,
-            activity: self.activity.clone(),
-            builds,
-            fetches,
-            running: Vec::new(),
+    /// `counted`: what is counted is the system's.
+    pub(super) fn progress(&self, counted: bool) -> Progress {
+        if !counted {
+            return Progress {
+                activity: self.activity.clone(),
+                ..Progress::default()
+            };
         }
+        progress(self.builds, self.fetches, self.activity.clone())
+    }
+}
+
+/// What records told.
+pub(super) fn of_work(work: &Work) -> Progress {
+    let (builds, fetches) = work.counters();
+    let activity = work.activity().map(|activity| cut(activity.to_owned()));
+    Progress {
+        running: work.running(),
+        ..progress(builds, fetches, activity)
+    }
+}
+
+fn progress(counted: Builds, fetched: Fetches, activity: Option<String>) -> Progress {
+    let (done, total, unit) = if counted.planned > 0 {
+        (counted.done, counted.planned, ProgressUnit::Builds)
+    } else if fetched.planned > 0 {
+        (fetched.done, fetched.planned, ProgressUnit::Paths)
+    } else if fetched.bytes_total > 0 {
+        (fetched.bytes_done, fetched.bytes_total, ProgressUnit::Bytes)
+    } else {
+        (0, 0, ProgressUnit::Builds)
+    };
+    Progress {
+        done,
+        total,
+        unit,
+        activity,
+        builds: (counted != Builds::default()).then_some(counted),
+        fetches: (fetched != Fetches::default()).then_some(fetched),
+        running: Vec::new(),
     }
 }

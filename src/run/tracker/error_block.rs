@@ -1,10 +1,16 @@
 //! Nix's errors have several lines: the first one, a trace, the cause, the end of a build's log.
 
+use std::collections::VecDeque;
+
 use crate::run::ansi::after_escapes;
-use crate::run::rules::plain;
+use crate::run::event::{Failure, MAX_FAILURE_LINES};
+use crate::run::rules::{self, plain};
+use crate::run::tracker::cut;
 
 /// The most lines that one error takes; what follows is ordinary output again.
 const MAX_LINES: u32 = 2000;
+/// How much of its text is looked at for a build that failed, in bytes.
+const MAX_SAID: usize = 16 * 1024;
 
 #[derive(Debug)]
 pub(super) struct ErrorBlock {
@@ -14,6 +20,10 @@ pub(super) struct ErrorBlock {
     wanted: bool,
     lines: u32,
     failed_build: bool,
+    /// What the text says of a build: its first lines, up to the log.
+    said: String,
+    /// The end of a build's log, once it has begun.
+    log: Option<VecDeque<String>>,
 }
 
 impl ErrorBlock {
@@ -26,6 +36,8 @@ impl ErrorBlock {
             wanted: text.is_empty(),
             lines: 0,
             failed_build: text.starts_with("builder for '"),
+            said: text.to_owned(),
+            log: None,
         }
     }
 
@@ -47,6 +59,7 @@ impl ErrorBlock {
         }
         let text = plain(visible);
         let text = text.trim();
+        self.keep(text);
         if let Some(cause) = text.strip_prefix("error:") {
             // The innermost one is the cause.
             cause.trim().clone_into(&mut self.text);
@@ -65,6 +78,38 @@ impl ErrorBlock {
             self.wanted = self.text.ends_with(':');
         }
         true
+    }
+
+    /// Keeps what tells of a build that failed (Nix src/libstore/build/derivation-building-goal.cc, 2.18 to 2.36).
+    fn keep(&mut self, text: &str) {
+        if let Some(log) = &mut self.log {
+            if let Some(line) = text.strip_prefix('>') {
+                if log.len() >= MAX_FAILURE_LINES {
+                    log.pop_front();
+                }
+                log.push_back(line.strip_prefix(' ').unwrap_or(line).to_owned());
+            }
+            return;
+        }
+        let lower = text.to_ascii_lowercase();
+        if lower.starts_with("last ") && lower.ends_with(" log lines:") {
+            self.log = Some(VecDeque::new());
+        } else if self.said.len() < MAX_SAID {
+            self.said.push('\n');
+            self.said.push_str(text);
+        }
+    }
+
+    /// The build that failed itself, if the error is about one.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        let found = rules::failure(&self.said).filter(|found| found.itself)?;
+        Some(Failure {
+            name: cut(found.name),
+            drv: Some(cut(found.drv)),
+            host: None,
+            cause: cut(found.cause),
+            log: self.log.iter().flatten().cloned().map(cut).collect(),
+        })
     }
 
     /// Whether it is about a build that failed itself, not through a dependency.

@@ -1,5 +1,6 @@
 //! What a run's texts said beyond phases and counters.
 
+use crate::run::event::Failure;
 use crate::run::phase::Phase;
 
 /// What the texts said beyond phases and counters; the outcome needs it.
@@ -11,6 +12,8 @@ pub struct Facts {
     pub errors: u64,
     /// The first error, which is the cause of those that follow, and the phase it came in.
     pub first_error: Option<(String, Phase)>,
+    /// The first build that failed itself, as the error's text tells it.
+    pub failure: Option<Failure>,
     /// Units that failed, at most [`MAX_FAILED_UNITS`](crate::run::tracker::MAX_FAILED_UNITS).
     pub failed_units: Vec<String>,
     /// The activation script failed.

@@ -1,15 +1,20 @@
 //! What follows from each kind of line.
 
 use crate::run::phase::Phase;
-use crate::run::records::Record;
+use crate::run::records::{self, Record};
 use crate::run::rules::{self, Meaning, Said};
-use crate::run::tracker::counters::{Counters, Source};
+use crate::run::tracker::counters::Counters;
 use crate::run::tracker::error_block::ErrorBlock;
-use crate::run::tracker::{Tracked, Tracker, cut};
+use crate::run::tracker::{Origin, Tracked, Tracker, cut};
+use crate::run::work::News;
 
 impl Tracker {
     pub(super) fn mean(&mut self, said: Said, line: u64, out: &mut Vec<Tracked>) {
         let meaning = said.meaning;
+        // While Nix builds, no line is the rebuild tool's, nor the activation's: a builder prints it.
+        if self.work.is_building() && !matches!(meaning, Meaning::Error | Meaning::Warning) {
+            return;
+        }
         match meaning {
             Meaning::Error => {
                 let text = &said.text;
@@ -29,19 +34,25 @@ impl Tracker {
             Meaning::Marker => {
                 // Only the first one: a builder may print it too.
                 if !std::mem::replace(&mut self.marker, true) {
+                    self.work.marker();
                     self.counters = Counters::default();
                     self.provisional.clear();
                     self.builds_itself = false;
                     self.changed = true;
                 }
             }
-            Meaning::BuildPlan => self.counters.plan_builds(said.plan_size()),
+            Meaning::BuildPlan => {
+                if self.origin == Origin::Output {
+                    self.work.listed(0, said.plan_size());
+                }
+                self.counters.plan_builds(said.plan_size());
+            }
             Meaning::FetchPlan => self
                 .counters
                 .plan_fetches(said.plan_size(), said.plan_bytes()),
             Meaning::BuildStart => self.build_start(said.name().unwrap_or_default(), line, out),
             Meaning::CopyStart => self.copy_start(said.name().unwrap_or_default(), line, out),
-            Meaning::Record => self.record(&said.text, line, out),
+            Meaning::Record => {}
             Meaning::Activating | Meaning::Switching => {
                 self.facts.activated |= meaning == Meaning::Switching
                     || said.text.starts_with("activating the configuration");
@@ -103,35 +114,81 @@ impl Tracker {
         }
     }
 
-    pub(super) fn record(&mut self, text: &str, line: u64, out: &mut Vec<Tracked>) {
-        let Some(record) = text
-            .find('{')
-            .and_then(|from| self.records.take(&text[from..]))
-        else {
-            return;
-        };
-        self.counters.prefer(Source::Records);
-        match record {
-            Record::BuildStart(text) => self.build_start(rules::store_name(&text), line, out),
-            Record::CopyStart(text) => self.copy_start(rules::store_name(&text), line, out),
-            Record::Builds(numbers, first) => {
-                if first {
-                    self.counters.restart_builds();
-                }
-                self.counters.builds(Source::Records, numbers);
+    /// A record in the output. None if it is none, or is not believed: then it is a line like any other.
+    pub(super) fn output_record(&mut self, json: &[u8], line: u64, out: &mut Vec<Tracked>) -> Option<bool> {
+        if matches!(self.origin, Origin::Side | Origin::Refused) {
+            return None;
+        }
+        let record = records::parse(json)?;
+        if self.origin == Origin::Unknown {
+            // Nix's first record begins something or is a message; a builder's is a phase.
+            if !matches!(record, Record::Start(_) | Record::Message { .. }) {
+                return None;
             }
-            Record::Copies(numbers) => self.counters.copies(numbers),
-            Record::Message(message) => {
-                for part in message.lines() {
-                    self.line(line, part.as_bytes(), out);
+            self.origin = Origin::Output;
+        }
+        let shown = !records::is_silent(&record);
+        if let Record::Log { line, .. } = &record
+            && !line.is_empty()
+        {
+            self.keep_last(line.as_bytes());
+        }
+        self.record(0, record, line, out);
+        Some(shown)
+    }
+
+    /// Nix prints texts for people: records in the output are none of Nix's.
+    pub(super) fn plain(&mut self) {
+        if self.origin == Origin::Unknown {
+            self.origin = Origin::Refused;
+        }
+    }
+
+    pub(super) fn record(&mut self, sender: u32, record: Record<'_>, line: u64, out: &mut Vec<Tracked>) {
+        match self.work.take(sender, record, self.now) {
+            News::Nothing | News::Evaluating(_) => {}
+            News::Building { sure } => self.work_of(Phase::Building, sure, line, out),
+            News::Fetching { sure } => self.work_of(Phase::Fetching, sure, line, out),
+            // Errors, warnings, notices and the plan (information); more is for debugging.
+            News::Message(level, text) if level <= 3 => {
+                if self.origin == Origin::Side {
+                    self.side_message(sender, &text);
+                } else {
+                    for part in text.lines() {
+                        self.text(line, part.as_bytes(), out);
+                    }
+                    self.end_block(out);
                 }
-                self.end_block(out);
             }
+            News::Message(..) => {}
         }
         self.changed = true;
     }
 
+    /// The terminal has the message too, for people; here it is what it says of builds.
+    fn side_message(&mut self, sender: u32, text: &str) {
+        let text = rules::plain_lines(text);
+        if let Some(failure) = rules::failure(&text)
+            && failure.itself
+        {
+            self.work.failed(&failure.drv, &failure.cause, self.now);
+        } else if let Some(said) = rules::said(text.as_bytes(), self.tool)
+            && said.meaning == Meaning::BuildPlan
+        {
+            self.work.listed(sender, said.plan_size());
+        }
+    }
+
+    fn work_of(&mut self, phase: Phase, sure: bool, line: u64, out: &mut Vec<Tracked>) {
+        if sure {
+            self.enter(phase, line, out);
+        } else {
+            self.work(phase, line, out);
+        }
+    }
+
     fn build_start(&mut self, name: &str, line: u64, out: &mut Vec<Tracked>) {
+        self.plain();
         self.builds_itself |= name.starts_with("nixos-rebuild");
         self.work(Phase::Building, line, out);
         self.counters.build_started(name);

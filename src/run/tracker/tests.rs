@@ -113,6 +113,7 @@ fn check_builds(text: &str, expected: (u64, u64, u64, u64)) {
         running,
         done,
         failed,
+        ..
     } = tracker.progress().builds.unwrap();
     assert_eq!((planned, running, done, failed), expected, "{text}");
 }
