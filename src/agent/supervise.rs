@@ -20,6 +20,7 @@ use crate::agent::run_dir::{RunDir, SupervisorRequest};
 use crate::base::{VERSION, clock};
 use crate::run::event::RunEvent;
 use crate::run::id::Seq;
+use crate::run::kind::RunKind;
 use crate::run::summary::{Ended, Interference, outcome};
 use crate::run::system::{GroundTruth, SystemState, acts_elsewhere};
 use crate::run::tracker::Tracker;
@@ -28,11 +29,13 @@ mod environment;
 mod output;
 mod program;
 mod requests;
+mod side_channel;
 mod signals;
 mod stop;
 mod unit;
 
 use output::Output;
+use side_channel::SideChannel;
 use signals::Signals;
 use stop::{Cause, Ladder};
 use unit::Unit;
@@ -67,7 +70,12 @@ pub fn run(run_dir: &Path) -> anyhow::Result<i32> {
         Limits::of(request.journal_max),
     )?)
     .context("the journal's thread does not start")?;
+    let records = match request.kind {
+        RunKind::Rebuild { .. } => SideChannel::open(dir.path()),
+        RunKind::Plain => None,
+    };
     let mut supervisor = Supervisor {
+        records,
         unit: Unit::found(request.run),
         ended: false,
         output: Output::new(writer, Tracker::new(&request.kind)),
@@ -92,6 +100,7 @@ struct Supervisor {
     /// The program has ended; its children may not have.
     ended: bool,
     output: Output,
+    records: Option<SideChannel>,
     ladder: Option<Ladder>,
     timeout_at: Option<Instant>,
     /// When it was last asked whether the program has ended.
@@ -113,10 +122,11 @@ impl Supervisor {
             .timeout_s
             .and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
         self.output.start();
-        let ended = match program::spawn(&self.request) {
-            Ok(mut pty) => self.follow(&mut pty),
-            Err(why) => Ended::NotStarted(why),
-        };
+        let ended =
+            match program::spawn(&self.request, self.records.as_ref().map(SideChannel::path)) {
+                Ok(mut pty) => self.follow(&mut pty),
+                Err(why) => Ended::NotStarted(why),
+            };
         self.finish(&ended)
     }
 
@@ -127,6 +137,8 @@ impl Supervisor {
         let mut open = true;
         self.take_stop(pty, false);
         loop {
+            // Before the terminal: what Nix has counted comes before what is printed after it.
+            self.read_records();
             if open {
                 open = self.read(pty);
             }
@@ -165,6 +177,13 @@ impl Supervisor {
             }
             self.stops(pty);
             self.wait(pty, open, drain_until);
+        }
+    }
+
+    fn read_records(&mut self) {
+        if let Some(records) = &mut self.records {
+            let output = &mut self.output;
+            records.read(|writer, record| output.record(writer, record));
         }
     }
 
@@ -216,6 +235,8 @@ impl Supervisor {
         if open {
             fds.push(PollFd::new(pty.fd(), PollFlags::POLLIN));
         }
+        let records = self.records.iter().flat_map(SideChannel::fds);
+        fds.extend(records.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         // EINTR and all else: the loop looks at everything anyway.
         let woken = poll(&mut fds, PollTimeout::from(millis));
         let signalled = woken.is_ok()
@@ -229,6 +250,7 @@ impl Supervisor {
     }
 
     fn finish(&mut self, ended: &Ended) -> i32 {
+        self.read_records();
         self.output.finish(*ended == Ended::Exited(0));
         let mut interference = Interference::default();
         match self.ladder.as_ref().map(|ladder| &ladder.cause) {

@@ -11,6 +11,7 @@
 use std::borrow::Cow;
 
 use crate::run::event::LineMark;
+use crate::run::records::line;
 
 const ESC: u8 = 0x1b;
 const BEL: u8 = 0x07;
@@ -150,7 +151,7 @@ pub fn render(raw: &[u8]) -> String {
 /// The text of a line from its raw bytes and its mark.
 pub fn line_text(raw: &[u8], mark: &LineMark) -> String {
     let len = (mark.len as usize).min(raw.len());
-    render(raw.get(mark.skip as usize..len).unwrap_or_default())
+    render(&line(raw.get(mark.skip as usize..len).unwrap_or_default()))
 }
 
 fn decode(bytes: &[u8]) -> String {

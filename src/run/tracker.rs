@@ -352,7 +352,11 @@ impl Tracker {
             }
             let phase = self.phase.unwrap_or(Phase::Running);
             if let Some(failure) = block.failure() {
-                self.work.failed(failure.drv.as_deref().unwrap_or_default(), &failure.cause, self.now);
+                self.work.failed(
+                    failure.drv.as_deref().unwrap_or_default(),
+                    &failure.cause,
+                    self.now,
+                );
                 self.facts.failure.get_or_insert(failure);
             }
             let (line, text) = block.into_notice();

@@ -91,9 +91,9 @@ struct Sender {
 }
 
 impl Work {
-    /// Whether any record was taken.
+    /// Whether any record told of something that is built or fetched.
     pub fn is_known(&self) -> bool {
-        self.next_group > 0 || !self.senders.is_empty()
+        self.next_group > 0
     }
 
     /// How many records were of a type or shape that is not known.
@@ -126,7 +126,9 @@ impl Work {
         match record {
             Record::Start(start) => return self.start(sender, &start, now),
             Record::Stop { id } => self.stop((sender, id)),
-            Record::Progress { id, numbers } => return self.progress_of((sender, id), numbers, now),
+            Record::Progress { id, numbers } => {
+                return self.progress_of((sender, id), numbers, now);
+            }
             Record::Expected { id, kind, amount } => {
                 if let Some(group) = self.group_of((sender, id)) {
                     group.expect(kind, amount);
@@ -151,7 +153,11 @@ impl Work {
 
     /// A sender's stream ended: nothing of it runs any more.
     pub fn gone(&mut self, sender: u32) {
-        for group in self.groups.iter_mut().filter(|group| group.sender == sender) {
+        for group in self
+            .groups
+            .iter_mut()
+            .filter(|group| group.sender == sender)
+        {
             group.counts.running = 0;
             self.registry.settle(group);
         }
@@ -167,7 +173,10 @@ impl Work {
     /// The run is over.
     pub fn finish(&mut self, success: bool) {
         self.ended = true;
-        let any_system = self.groups.iter().any(|group| group.target == Target::System);
+        let any_system = self
+            .groups
+            .iter()
+            .any(|group| group.target == Target::System);
         for group in &mut self.groups {
             group.finish(success);
             // The line never came: what was built was no re-execution.
@@ -184,7 +193,11 @@ impl Work {
         for group in self.groups.iter().filter(|group| self.counts(group)) {
             group.add_to(&mut builds, &mut fetches);
         }
-        fetches.bytes_per_second = if self.ended { 0 } else { self.rate.per_second() };
+        fetches.bytes_per_second = if self.ended {
+            0
+        } else {
+            self.rate.per_second()
+        };
         (builds, fetches)
     }
 
@@ -221,7 +234,11 @@ impl Work {
         match start.kind {
             kind::UNKNOWN => return self.unnamed(sender, start),
             kind::REALISE | kind::BUILDS | kind::COPY_PATHS => {
-                if !self.is_below(key.0, start.parent, &[kind::REALISE, kind::BUILDS, kind::BUILD]) {
+                if !self.is_below(
+                    key.0,
+                    start.parent,
+                    &[kind::REALISE, kind::BUILDS, kind::BUILD],
+                ) {
                     let group = self.root(sender, start.kind);
                     self.follow(key, start, group);
                 }
@@ -285,7 +302,10 @@ impl Work {
     fn stop(&mut self, key: Key) {
         if let Some(activity) = self.activities.remove(&key) {
             if activity.kind == kind::BUILDS
-                && let Some(group) = self.groups.iter_mut().find(|group| group.number == activity.group)
+                && let Some(group) = self
+                    .groups
+                    .iter_mut()
+                    .find(|group| group.number == activity.group)
             {
                 group.counts.running = 0;
                 self.registry.settle(group);
@@ -305,7 +325,11 @@ impl Work {
         if matches!(kind, kind::FILE_TRANSFER | kind::COPY_PATH) {
             activity.done = numbers[0];
             if kind == kind::FILE_TRANSFER
-                && !self.is_below(key.0, self.activities.get(&key).map_or(0, |own| own.parent), &[kind::SUBSTITUTE, kind::COPY_PATH])
+                && !self.is_below(
+                    key.0,
+                    self.activities.get(&key).map_or(0, |own| own.parent),
+                    &[kind::SUBSTITUTE, kind::COPY_PATH],
+                )
             {
                 return News::Nothing;
             }
@@ -375,7 +399,13 @@ impl Work {
         let known = self.senders.entry(sender).or_default();
         let number = self.next_group;
         self.next_group += 1;
-        self.groups.push(Group::new(number, sender, known.target, known.listed.take(), kind));
+        self.groups.push(Group::new(
+            number,
+            sender,
+            known.target,
+            known.listed.take(),
+            kind,
+        ));
         if self.groups.len() > MAX_GROUPS {
             let group = self.groups.remove(0);
             if self.counts(&group) {
@@ -426,4 +456,3 @@ fn store_name_of(path: &str) -> &str {
     let name = file.split_once('-').map_or(file, |(_, name)| name);
     name.strip_suffix(".drv").unwrap_or(name)
 }
-

@@ -1,6 +1,7 @@
 //! The environment of a run's program: colours, no pager, no question, no secret.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::process::Command;
 
 use crate::agent::run_dir::SupervisorRequest;
@@ -67,4 +68,69 @@ pub(super) fn apply(
     }
     command.envs(SET.iter().copied());
     command.envs(request.env.iter().map(|(name, value)| (name, value)));
+}
+
+/// Settings of Nix for a rebuild, beside those that are in the environment already: how much of a failed build's log it
+/// prints, and where it writes its records. `NIX_CONFIG` reaches every Nix that the rebuild starts, and no builder.
+pub(super) fn set_nix_config(command: &mut Command, records: Option<&Path>) {
+    let there = command
+        .get_envs()
+        .find(|(name, _)| *name == "NIX_CONFIG")
+        .and_then(|(_, value)| value)
+        .map(OsStr::to_owned);
+    let mut config = there.unwrap_or_default();
+    let known = config.to_string_lossy().into_owned();
+    let mut add = |name: &str, value: &OsStr| {
+        if !known
+            .lines()
+            .any(|line| line.trim_start().starts_with(name))
+        {
+            if !config.is_empty() {
+                config.push("\n");
+            }
+            config.push(name);
+            config.push(" = ");
+            config.push(value);
+        }
+    };
+    add("log-lines", OsStr::new("25"));
+    if let Some(records) = records {
+        add("json-log-path", records.as_os_str());
+    }
+    command.env("NIX_CONFIG", config);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(there: Option<&str>, records: Option<&str>, expected: &str) {
+        let mut command = Command::new("true");
+        command.env_clear();
+        command.envs(there.map(|config| ("NIX_CONFIG", config)));
+        set_nix_config(&mut command, records.map(Path::new));
+        let (_, value) = command.get_envs().next().unwrap();
+        assert_eq!(value.unwrap().to_str().unwrap(), expected);
+    }
+
+    #[test]
+    fn settings_of_nix_are_added_and_never_replaced() {
+        check(None, None, "log-lines = 25");
+        check(
+            None,
+            Some("/r/records"),
+            "log-lines = 25\njson-log-path = /r/records",
+        );
+        check(
+            Some("cores = 2\nlog-lines = 50"),
+            Some("/r/records"),
+            "cores = 2\nlog-lines = 50\njson-log-path = /r/records",
+        );
+        check(
+            Some("json-log-path = /mine"),
+            Some("/r"),
+            "json-log-path = /mine\nlog-lines = 25",
+        );
+    }
 }

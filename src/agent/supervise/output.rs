@@ -27,6 +27,9 @@ pub(super) struct Output {
     read_at: Vec<u64>,
     /// Written after the output in which they were found.
     found: Vec<Tracked>,
+    /// Bytes of lines that say nothing to people, before the line that is being written: they belong to that one, as what
+    /// a redraw has covered does.
+    silent: u64,
     /// Position of `chunk` in the whole output.
     offset: u64,
     /// Lines that ended, in all.
@@ -47,6 +50,7 @@ impl Output {
             marks: Vec::new(),
             read_at: Vec::new(),
             found: Vec::new(),
+            silent: 0,
             offset: 0,
             lines: 0,
             checksum: 0,
@@ -87,15 +91,20 @@ impl Output {
             chunk,
             checksum,
             filled,
+            silent,
             ..
         } = self;
+        tracker.set_now(now);
         let bytes = &chunk[from..*filled];
         *checksum = crc32c::crc32c_append(*checksum, bytes);
         assembler.push(bytes, &mut |piece| match piece {
             Found::Line { mark, visible } => {
-                *lines += 1;
-                marks.push(mark);
-                tracker.line(*lines, visible, found);
+                if tracker.line(*lines + 1, visible, found) {
+                    *lines += 1;
+                    marks.push(after(silent, mark));
+                } else {
+                    *silent += mark.len;
+                }
             }
             Found::Redraw { visible } => tracker.redraw(*lines + 1, visible, found),
         });
@@ -107,6 +116,15 @@ impl Output {
         let full = self.filled == self.chunk.len();
         if phase || full || self.due().is_some_and(|due| due <= Instant::now()) {
             self.flush();
+        }
+    }
+
+    /// Takes one record of Nix's, from beside the terminal; none when its writer is gone.
+    pub(super) fn record(&mut self, writer: u32, record: Option<&[u8]>) {
+        self.tracker.set_now(clock::now());
+        match record {
+            Some(json) => self.tracker.side_record(writer, json, &mut self.found),
+            None => self.tracker.side_gone(writer),
         }
     }
 
@@ -146,13 +164,17 @@ impl Output {
             marks,
             found,
             lines,
+            silent,
             ..
         } = self;
         assembler.finish(&mut |piece| {
             if let Found::Line { mark, visible } = piece {
-                *lines += 1;
-                marks.push(mark);
-                tracker.line(*lines, visible, found);
+                if tracker.line(*lines + 1, visible, found) {
+                    *lines += 1;
+                    marks.push(after(silent, mark));
+                } else {
+                    *silent += mark.len;
+                }
             }
         });
         self.read_at.resize(self.marks.len(), clock::now());
@@ -178,7 +200,7 @@ impl Output {
                 offset: self.offset,
                 first_line: self.lines - lines.len() as u64 + 1,
                 lines,
-                tail_skip: self.assembler.tail_skip(),
+                tail_skip: self.silent + self.assembler.tail_skip(),
             };
             let mut chunk = std::mem::replace(&mut self.chunk, self.journal.spare());
             chunk.truncate(self.filled);
@@ -208,11 +230,30 @@ impl Output {
     }
 
     fn progress(&mut self) {
+        loop {
+            let builds = self.tracker.take_built();
+            if builds.is_empty() {
+                break;
+            }
+            let at = clock::now();
+            self.journal
+                .append(RunEvent::Built { at, builds }, Vec::new());
+        }
         if let Some(progress) = self.tracker.take_progress() {
             let at = clock::now();
             self.journal
                 .append(RunEvent::Progress { at, progress }, Vec::new());
             self.progressed = Some(Instant::now());
         }
+    }
+}
+
+/// A line's mark, with the silent bytes before it.
+fn after(silent: &mut u64, mark: LineMark) -> LineMark {
+    let silent = std::mem::take(silent);
+    LineMark {
+        len: mark.len + silent,
+        skip: mark.skip + silent,
+        ..mark
     }
 }

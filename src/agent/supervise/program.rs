@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 
 use crate::agent::pty::Pty;
@@ -10,14 +11,18 @@ use crate::agent::supervise::environment;
 use crate::run::kind::RunKind;
 use crate::run::summary::Ended;
 
-/// Starts the program; the error says what is missing and what to do.
-pub(super) fn spawn(request: &SupervisorRequest) -> Result<Pty, String> {
+/// Starts the program; `records` is the socket where Nix is to write its records. The error says what is missing and what
+/// to do.
+pub(super) fn spawn(request: &SupervisorRequest, records: Option<&Path>) -> Result<Pty, String> {
     let Some((program, arguments)) = request.argv.split_first() else {
         return Err("the request names no program".to_owned());
     };
     let mut command = Command::new(program);
     command.args(arguments);
     environment::apply(&mut command, request, std::env::vars_os());
+    if matches!(request.kind, RunKind::Rebuild { .. }) {
+        environment::set_nix_config(&mut command, records);
+    }
     if let Some(cwd) = &request.cwd {
         if !cwd.is_dir() {
             return Err(format!(

@@ -51,7 +51,9 @@ fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut value: u64 = 0;
     let mut len = 0;
     while let Some(digit @ b'0'..=b'9') = bytes.get(len) {
-        value = value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+        value = value
+            .checked_mul(10)?
+            .checked_add(u64::from(digit - b'0'))?;
         len += 1;
     }
     // JSON knows no leading zeros; the long way refuses them.

@@ -22,7 +22,9 @@ pub fn json(visible: &[u8]) -> Option<&[u8]> {
 /// Whether a record has nothing to say to people.
 pub fn is_silent(record: &Record<'_>) -> bool {
     match record {
-        Record::Start(start) => start.level >= HIDDEN || start.text.is_empty() || start.kind == kind::BUILD_WAITING,
+        Record::Start(start) => {
+            start.level >= HIDDEN || start.text.is_empty() || start.kind == kind::BUILD_WAITING
+        }
         Record::Message { level, text } => *level >= HIDDEN || text.is_empty(),
         Record::Log { .. } => false,
         Record::Stop { .. }
@@ -41,7 +43,8 @@ pub fn line(visible: &[u8]) -> Cow<'_, [u8]> {
     };
     let text = match record {
         Record::Start(start) if !start.text.is_empty() => format!("{}...", start.text),
-        Record::Message { text, .. } => text.into_owned(),
+        // One line of the output, whatever is in it.
+        Record::Message { text, .. } => text.replace('\n', " "),
         Record::Log { line, .. } => line.into_owned(),
         _ => return Cow::Borrowed(visible),
     };

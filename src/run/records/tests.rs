@@ -52,7 +52,10 @@ fn what_is_no_record_is_none_and_what_is_new_is_kept() {
     ] {
         assert_eq!(read(other), Some(Record::Other), "{other}");
     }
-    let long = format!(r#"{{"action":"msg","level":0,"msg":"{}"}}"#, "x".repeat(MAX_RECORD));
+    let long = format!(
+        r#"{{"action":"msg","level":0,"msg":"{}"}}"#,
+        "x".repeat(MAX_RECORD)
+    );
     assert_eq!(read(&long), None);
 }
 
@@ -72,7 +75,12 @@ fn activities_and_their_results() {
             fields: [Some("/nix/store/h-a.drv".into()), Some("ssh://b".into())],
         }))
     );
-    let log = |text: &'static str| Some(Record::Log { id: 5, line: text.into() });
+    let log = |text: &'static str| {
+        Some(Record::Log {
+            id: 5,
+            line: text.into(),
+        })
+    };
     assert_eq!(
         read(r#"{"action":"result","fields":["\u001b[32mok"],"id":5,"type":101}"#),
         log("\u{1b}[32mok")
@@ -100,11 +108,15 @@ fn results_of_determinate_nix_are_told_by_their_shape() {
         })
     };
     assert_eq!(
-        read(r#"{"action":"result","id":1,"type":110,"payload":{"path":{"drvPath":"/nix/store/h-a.drv"},"success":true,"status":"Built"}}"#),
+        read(
+            r#"{"action":"result","id":1,"type":110,"payload":{"path":{"drvPath":"/nix/store/h-a.drv"},"success":true,"status":"Built"}}"#
+        ),
         built("/nix/store/h-a.drv", true, None)
     );
     assert_eq!(
-        read(r#"{"action":"result","id":1,"type":110,"payload":{"drvPath":"/nix/store/h-a.drv","status":"PermanentFailure","errorMsg":"exit code 2"}}"#),
+        read(
+            r#"{"action":"result","id":1,"type":110,"payload":{"drvPath":"/nix/store/h-a.drv","status":"PermanentFailure","errorMsg":"exit code 2"}}"#
+        ),
         built("/nix/store/h-a.drv", false, Some("exit code 2"))
     );
     assert_eq!(
@@ -142,7 +154,13 @@ fn lines_for_people() {
         assert_eq!((shown(record).as_str(), silent(record)), (text, is_silent));
     }
     assert!(silent(r#"@nix {"action":"stop","id":1}"#));
-    for plain in ["@nix", "@nix {", "x @nix {}", "@nix {\"action\":\"sing\"}", ""] {
+    for plain in [
+        "@nix",
+        "@nix {",
+        "x @nix {}",
+        "@nix {\"action\":\"sing\"}",
+        "",
+    ] {
         assert_eq!(shown(plain), plain);
     }
 }

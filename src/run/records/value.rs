@@ -124,7 +124,9 @@ impl Payload {
             }
             _ => return None,
         };
-        let cause = self.0["errorMsg"].as_str().filter(|cause| !cause.is_empty());
+        let cause = self.0["errorMsg"]
+            .as_str()
+            .filter(|cause| !cause.is_empty());
         Some((drv.to_owned(), success, cause.map(str::to_owned)))
     }
 }

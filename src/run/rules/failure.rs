@@ -37,6 +37,9 @@ pub(in crate::run) fn failure(text: &str) -> Option<BuildFailure> {
 
 /// Lines without colours.
 pub(in crate::run) fn plain_lines(text: &str) -> String {
-    let lines: Vec<String> = text.lines().map(|line| super::plain(line.as_bytes())).collect();
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| super::plain(line.as_bytes()))
+        .collect();
     lines.join("\n")
 }

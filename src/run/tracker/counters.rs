@@ -25,6 +25,8 @@ pub(super) struct Counters {
     seen_running: bool,
     /// `building '…'` lines.
     started: u64,
+    /// The list of what will be fetched was printed.
+    fetches_listed: bool,
 }
 
 impl Counters {
@@ -39,6 +41,7 @@ impl Counters {
     }
 
     pub(super) fn plan_fetches(&mut self, paths: u64, bytes: u64) {
+        self.fetches_listed = true;
         self.fetches.planned = self.fetches.planned.max(paths);
         self.fetches.bytes_total = self.fetches.bytes_total.max(bytes);
     }
@@ -47,8 +50,13 @@ impl Counters {
         self.activity = Some(cut(format!("building {name}")));
         if self.source == Source::Text {
             self.started += 1;
-            // At most one of those that were started before is known to be over, but nothing better is printed.
-            let over = (self.started - 1).saturating_sub(self.builds.failed);
+            // At most one of those that were started before is known to be over, but nothing better is printed. After a
+            // failure Nix ends the others, unless it is told to keep going: of those nothing is known.
+            let over = if self.builds.failed > 0 {
+                self.builds.done
+            } else {
+                self.started - 1
+            };
             let planned = self.builds.planned.max(self.started);
             self.builds(Source::Text, [over, planned, 1, self.builds.failed]);
         }
@@ -127,6 +135,9 @@ impl Counters {
         if self.fetches.done > 0 {
             self.fetches.done = self.fetches.planned;
             self.fetches.bytes_done = self.fetches.bytes_total;
+        } else if !self.fetches_listed {
+            // What was looked for in a cache and not found there was not fetched.
+            self.fetches.planned = 0;
         }
     }
 

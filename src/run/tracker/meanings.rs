@@ -115,7 +115,12 @@ impl Tracker {
     }
 
     /// A record in the output. None if it is none, or is not believed: then it is a line like any other.
-    pub(super) fn output_record(&mut self, json: &[u8], line: u64, out: &mut Vec<Tracked>) -> Option<bool> {
+    pub(super) fn output_record(
+        &mut self,
+        json: &[u8],
+        line: u64,
+        out: &mut Vec<Tracked>,
+    ) -> Option<bool> {
         if matches!(self.origin, Origin::Side | Origin::Refused) {
             return None;
         }
@@ -144,7 +149,13 @@ impl Tracker {
         }
     }
 
-    pub(super) fn record(&mut self, sender: u32, record: Record<'_>, line: u64, out: &mut Vec<Tracked>) {
+    pub(super) fn record(
+        &mut self,
+        sender: u32,
+        record: Record<'_>,
+        line: u64,
+        out: &mut Vec<Tracked>,
+    ) {
         match self.work.take(sender, record, self.now) {
             News::Nothing | News::Evaluating(_) => {}
             News::Building { sure } => self.work_of(Phase::Building, sure, line, out),

@@ -52,7 +52,15 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    pub(super) fn start(&mut self, key: Key, drv: &str, name: &str, host: Option<&str>, group: u64, now: u64) {
+    pub(super) fn start(
+        &mut self,
+        key: Key,
+        drv: &str,
+        name: &str,
+        host: Option<&str>,
+        group: u64,
+        now: u64,
+    ) {
         let host = host.filter(|host| is_remote(host)).map(cut);
         if let Some(number) = self.by_drv.get(drv)
             && let Some(open) = self.open.get_mut(number)
@@ -99,7 +107,11 @@ impl Registry {
     }
 
     pub(super) fn log(&mut self, key: Key, line: &str) {
-        if let Some(open) = self.by_activity.get(&key).and_then(|number| self.open.get_mut(number)) {
+        if let Some(open) = self
+            .by_activity
+            .get(&key)
+            .and_then(|number| self.open.get_mut(number))
+        {
             if open.log.len() >= MAX_FAILURE_LINES {
                 open.log.pop_front();
             }
@@ -112,7 +124,11 @@ impl Registry {
         let number = self.by_activity.get(&key)?;
         let open = self.open.get_mut(number)?;
         open.phase = Some(cut(phase));
-        Some(activity(&open.name, open.host.as_deref(), open.phase.as_deref()))
+        Some(activity(
+            &open.name,
+            open.host.as_deref(),
+            open.phase.as_deref(),
+        ))
     }
 
     /// An activity stopped. It is the end of its build if an end is open in its group; else the build was interrupted, and
@@ -133,7 +149,8 @@ impl Registry {
             return;
         };
         // The counter's time is the build's, if it cannot have been another's.
-        let ended = (self.unattributed(group) == 1 && group.ends == [1, 0]).then_some(group.ended_at);
+        let ended =
+            (self.unattributed(group) == 1 && group.ends == [1, 0]).then_some(group.ended_at);
         self.close(number, ended);
         self.unattributed(group);
     }
@@ -153,7 +170,9 @@ impl Registry {
 
     /// How many builds of the group are over without it being known which; forgets ends that are known to be somebody's.
     fn unattributed(&self, group: &mut Group) -> u64 {
-        let over = self.open_in(group.number).saturating_sub(group.counts.running);
+        let over = self
+            .open_in(group.number)
+            .saturating_sub(group.counts.running);
         let known = (group.ends[0] + group.ends[1]).saturating_sub(over);
         let built = known.min(group.ends[0]);
         group.ends[0] -= built;
@@ -215,7 +234,10 @@ impl Registry {
 
     /// What runs, the longest first: of each group no more than its counters say, the newest ones.
     pub(super) fn running(&self, groups: &[Group]) -> Vec<RunningBuild> {
-        let mut left: HashMap<u64, u64> = groups.iter().map(|group| (group.number, group.counts.running)).collect();
+        let mut left: HashMap<u64, u64> = groups
+            .iter()
+            .map(|group| (group.number, group.counts.running))
+            .collect();
         let mut found: Vec<RunningBuild> = Vec::new();
         for open in self.open.values().rev() {
             let Some(left) = left.get_mut(&open.group).filter(|left| **left > 0) else {
@@ -299,7 +321,10 @@ pub(super) fn activity(name: &str, host: Option<&str>, phase: Option<&str>) -> S
 
 /// Whether a machine's name means another one (Nix src/libstore: the local store has several names).
 fn is_remote(host: &str) -> bool {
-    !matches!(host, "" | "local" | "local://" | "unix" | "unix://" | "daemon")
+    !matches!(
+        host,
+        "" | "local" | "local://" | "unix" | "unix://" | "daemon"
+    )
 }
 
 /// A text without colours, at most [`MAX_TEXT`] characters.

@@ -27,7 +27,9 @@ impl Rate {
         let passed = passed as f64;
         let new = bytes.saturating_sub(self.bytes) as f64 * 1000.0 / passed;
         let weight = 1.0 - (-passed / WINDOW_MS).exp();
-        let mean = self.per_second.map_or(new, |mean| mean + weight * (new - mean));
+        let mean = self
+            .per_second
+            .map_or(new, |mean| mean + weight * (new - mean));
         self.per_second = Some(mean);
         (self.at, self.bytes) = (Some(now), bytes);
     }

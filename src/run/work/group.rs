@@ -39,7 +39,13 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn new(number: u64, sender: u32, target: Target, listed: Option<u64>, kind: u64) -> Self {
+    pub(super) fn new(
+        number: u64,
+        sender: u32,
+        target: Target,
+        listed: Option<u64>,
+        kind: u64,
+    ) -> Self {
         Self {
             number,
             sender,
@@ -92,7 +98,10 @@ impl Group {
         counts.done = counts.done.max(done);
         counts.failed = counts.failed.max(failed);
         counts.running = running;
-        let known = counts.done.saturating_add(counts.failed).saturating_add(running);
+        let known = counts
+            .done
+            .saturating_add(counts.failed)
+            .saturating_add(running);
         counts.planned = counts.planned.max(known);
     }
 
@@ -123,23 +132,31 @@ impl Group {
         let counts = &mut self.counts;
         counts.running = 0;
         let over = counts.done.saturating_add(counts.failed);
-        if success && counts.failed == 0 && counts.done > 0 {
-            counts.done = counts.planned;
-        } else {
+        if !success {
             counts.interrupted = counts.planned.saturating_sub(over);
+        } else if counts.failed == 0 && counts.done > 0 {
+            counts.done = counts.planned;
         }
         if success {
-            self.copies.done = self.copies.planned;
+            // What was looked for in a cache and not found there was not fetched.
+            self.copies.planned = self.copies.done;
         }
+    }
+
+    /// Before the first build, Nix expects whatever it has not found in a cache yet: no number to show.
+    fn expects(&self) -> bool {
+        self.listed || self.seen_running || self.counts.done + self.counts.failed > 0
     }
 
     pub(super) fn add_to(&self, builds: &mut Builds, fetches: &mut Fetches) {
         let add = |sum: &mut u64, more: u64| *sum = sum.saturating_add(more);
-        add(&mut builds.planned, self.counts.planned);
-        add(&mut builds.running, self.counts.running);
-        add(&mut builds.done, self.counts.done);
-        add(&mut builds.failed, self.counts.failed);
-        add(&mut builds.interrupted, self.counts.interrupted);
+        if self.expects() {
+            add(&mut builds.planned, self.counts.planned);
+            add(&mut builds.running, self.counts.running);
+            add(&mut builds.done, self.counts.done);
+            add(&mut builds.failed, self.counts.failed);
+            add(&mut builds.interrupted, self.counts.interrupted);
+        }
         add(&mut fetches.planned, self.copies.planned);
         add(&mut fetches.done, self.copies.done);
         let [expected, done] = if self.downloaded == [0; 2] {

@@ -183,7 +183,7 @@ pub fn visible(raw: &[u8]) -> String {
         .iter()
         .rposition(|byte| !matches!(byte, b'\n' | b'\r'))
         .map_or(0, |last| last + 1);
-    crate::run::ansi::render(&raw[..end])
+    crate::run::ansi::render(&crate::run::records::line(&raw[..end]))
 }
 
 /// A line as the API shows it.
