@@ -237,4 +237,6 @@ fn side_counters(file: &Path, success: bool) -> anyhow::Result<Progress> {
 }
 
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod tests;
