@@ -456,3 +456,8 @@ fn store_name_of(path: &str) -> &str {
     let name = file.split_once('-').map_or(file, |(_, name)| name);
     name.strip_suffix(".drv").unwrap_or(name)
 }
+
+#[cfg(test)]
+mod synthetic;
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,7 @@ pub(super) struct Group {
     pub(super) ended_at: u64,
     /// The list of what will be built was printed: nothing is a better denominator.
     listed: bool,
-    /// Nix's expected number is done + running + remaining, and jitters while nothing runs (src/libstore/build/worker.cc).
+    /// A build began: before, Nix expects whatever it has not found in a cache yet (src/libstore/build/worker.cc).
     seen_running: bool,
     /// Which of the counting activities it has.
     kinds: Vec<u64>,
@@ -76,13 +76,15 @@ impl Group {
 
     pub(super) fn count_builds(&mut self, [done, expected, running, failed]: [u64; 4], now: u64) {
         let counts = &mut self.counts;
-        if !self.listed {
-            if running > 0 && !self.seen_running {
-                self.seen_running = true;
-                counts.planned = expected;
-            } else if running > 0 || !self.seen_running {
-                counts.planned = counts.planned.max(expected);
-            }
+        // When a build is over it is counted once more for a moment; when one begins, the number is right. After a failure
+        // what can no longer be built is not expected any more, though it was to be built.
+        if !self.listed && running > counts.running {
+            counts.planned = if failed == 0 {
+                expected
+            } else {
+                counts.planned.max(expected)
+            };
+            self.seen_running = true;
         }
         let ends = [
             done.saturating_sub(counts.done),
@@ -143,7 +145,7 @@ impl Group {
         }
     }
 
-    /// Before the first build, Nix expects whatever it has not found in a cache yet: no number to show.
+    /// Whether there is a number of builds to show.
     fn expects(&self) -> bool {
         self.listed || self.seen_running || self.counts.done + self.counts.failed > 0
     }
