@@ -165,7 +165,7 @@ fn times_that_are_left() {
         (5399, None, "about 90 minutes"),
         (5400, None, "about 1.5 hours"),
         (7300, None, "about 2 hours"),
-        (u64::MAX, None, "about 5124095576030430.5 hours"),
+        (u64::MAX, None, "about 5124095576030431 hours"),
         (360, Some(300), "about 6 minutes"),
         (15, Some(38), "10 to 40 seconds"),
         (5, Some(38), "up to 40 seconds"),

@@ -31,13 +31,50 @@ fn recordings_end_as_they_say() {
     check(
         "nix2.34-ng-switch-sidechannel-pty.raw",
         0,
-        "",
+        "nixfleet-agent: succeeded; 10 of 10 built\n",
     );
-    check("nix2.34-sh-switch-pty.raw", 0, "");
-    check("nix2.34-ng-dry-build-pty.raw", 0, "");
-    check("nix2.26-ng-act4-pty.raw", 1, "");
-    check("nix2.34-ng-builderr-pty.raw", 1, "");
-    check("nix2.26-ng-evalerr-pty.raw", 1, "");
+    // The bash tool says nothing when it is done.
+    check(
+        "nix2.34-sh-switch-pty.raw",
+        0,
+        "nixfleet-agent: ended while switching, nothing failed; 10 of 10 built\n",
+    );
+    check(
+        "nix2.34-ng-dry-build-pty.raw",
+        0,
+        "nixfleet-agent: ended while evaluating, nothing failed; 0 of 10 built\n",
+    );
+    check(
+        "nix2.26-ng-act4-pty.raw",
+        1,
+        "nixfleet-agent: failed while switching; 10 of 10 built\n  \
+         first error, while switching: Command '/nix/store/44whihgfyknlsh0n5p941pba0md4fj75-nixos-system-act4-\
+         26.05.20260101.5e80dcf/bin/switch-to-configuration switch' returned non-zero exit status 4.\n  \
+         failed units: nginx.service\n",
+    );
+    check(
+        "nix2.34-ng-builderr-pty.raw",
+        1,
+        "nixfleet-agent: failed while building; 1 of 10 built, 1 failed\n  \
+         first error, while building: Cannot build '/nix/store/p3fgdy43vkljaxr6qhxrpr88m920gf8k-fleet-agent-0.1.0.drv'. \
+         Reason: builder failed with exit code 2.\n",
+    );
+}
+
+#[test]
+fn an_evaluation_error_is_a_failure() {
+    let mut follower = follower(false, false);
+    follower
+        .take(&recording("nix2.26-ng-evalerr-pty.raw"))
+        .unwrap();
+    assert_eq!(follower.finish(), 1);
+    let said = String::from_utf8(follower.err).unwrap();
+    assert!(
+        said.starts_with(
+            "nixfleet-agent: failed while evaluating\n  first error, while evaluating: "
+        ),
+        "{said}"
+    );
 }
 
 /// What is drawn after each of the pieces.
@@ -91,7 +128,10 @@ fn names_cannot_write_on_the_terminal() {
         .unwrap();
     assert_eq!(follower.finish(), 1);
     let said = String::from_utf8(follower.err).unwrap();
-    assert!(!said.contains(|letter: char| letter.is_control() && letter != '\n'), "{said:?}");
+    assert!(
+        !said.contains(|letter: char| letter.is_control() && letter != '\n'),
+        "{said:?}"
+    );
 }
 
 #[test]
