@@ -214,41 +214,48 @@ fn is_failure(tracker: &Tracker) -> bool {
     *interrupted || activation || (facts.errors > 0 && facts.new_system.is_none())
 }
 
-/// What a reader wants to know at the end, in at most four lines.
+/// What a reader wants to know at the end, in at most three lines.
 fn summary(tracker: &Tracker, failed: bool) -> String {
     let facts = tracker.facts();
     let phase = tracker.phase().map_or("starting", Phase::name);
-    let mut text = match (failed, facts.new_system.is_some()) {
-        (true, _) => format!("nixfleet-agent: failed while {phase}"),
-        (false, true) => "nixfleet-agent: succeeded".to_owned(),
-        (false, false) => format!("nixfleet-agent: ended while {phase}, nothing failed"),
+    let ended = match (failed, facts.new_system.is_some()) {
+        (true, _) => format!("failed while {phase}"),
+        (false, true) => "succeeded".to_owned(),
+        (false, false) => format!("ended while {phase}, nothing failed"),
     };
-    if let Some(builds) = tracker.progress().builds {
-        text.push_str(&format!("; {} of {} built", builds.done, builds.planned));
-        if builds.failed > 0 {
-            text.push_str(&format!(", {} failed", builds.failed));
-        }
-    }
-    text.push('\n');
+    let built = tracker
+        .progress()
+        .builds
+        .map_or_else(String::new, |builds| {
+            let failed = match builds.failed {
+                0 => String::new(),
+                failed => format!(", {failed} failed"),
+            };
+            format!("; {} of {} built{failed}", builds.done, builds.planned)
+        });
+    let mut lines = vec![format!("nixfleet-agent: {ended}{built}")];
     if let Some((error, phase)) = &facts.first_error {
-        text.push_str(&format!("  first error, while {}: {error}\n", phase.name()));
+        lines.push(format!("  first error, while {}: {error}", phase.name()));
     }
-    if !facts.failed_units.is_empty() {
-        let mut named: Vec<_> = facts.failed_units.iter().map(String::as_str).collect();
-        let more = named.len().saturating_sub(MAX_UNITS);
-        named.truncate(MAX_UNITS);
-        let more = match more {
+    let units = &facts.failed_units;
+    if !units.is_empty() {
+        let named = units[..units.len().min(MAX_UNITS)].join(", ");
+        let more = match units.len().saturating_sub(MAX_UNITS) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        text.push_str(&format!("  failed units: {}{more}\n", named.join(", ")));
+        lines.push(format!("  failed units: {named}{more}"));
     }
-    text.chars()
-        .map(|letter| match letter {
-            '\n' => letter,
-            letter if letter.is_control() => '\u{fffd}',
-            letter => letter,
-        })
+    let visible = |letter: char| {
+        if letter.is_control() {
+            '\u{fffd}'
+        } else {
+            letter
+        }
+    };
+    lines
+        .iter()
+        .flat_map(|line| line.chars().map(visible).chain(['\n']))
         .collect()
 }
 

@@ -1,11 +1,11 @@
 use super::*;
 use crate::run::event::Builds;
 
-fn left(seconds: u64, most: Option<u64>) -> Option<Remaining> {
-    Some(Remaining {
+fn left(seconds: u64, most: Option<u64>) -> Remaining {
+    Remaining {
         seconds: Some(seconds),
         most,
-    })
+    }
 }
 
 fn build(name: &str, host: Option<&str>, phase: Option<&str>, since: u64) -> RunningBuild {
@@ -50,7 +50,7 @@ fn what_is_known_is_in_the_line() {
     check(
         Phase::Building,
         &progress,
-        left(360, None),
+        Some(left(360, None)),
         "building 37 of 112 · 214 MB of 1.2 GB fetched · 12 MB/s · about 6 minutes",
     );
     check(
@@ -66,7 +66,7 @@ fn what_is_known_is_in_the_line() {
     check(
         Phase::Building,
         &progress,
-        left(250, Some(530)),
+        Some(left(250, Some(530))),
         "building 37 of 112 · 214 MB of 1.2 GB fetched · 12 MB/s · 4 to 9 minutes · \
          hello-2.12 buildPhase on big 1m 05s and 1 more",
     );
@@ -97,7 +97,7 @@ fn what_is_not_known_is_not() {
     check(
         Phase::Switching,
         &progress,
-        left(5, None),
+        Some(left(5, None)),
         "switching · a few seconds · building hello-2.12",
     );
     progress.fetches = Some(Fetches {
@@ -176,20 +176,17 @@ fn times_that_are_left() {
         (5400, Some(10_000), "1.5 to 3 hours"),
         (600, Some(5400), "up to 1.5 hours"),
     ] {
-        let left = Remaining {
-            seconds: Some(seconds),
-            most,
-        };
-        assert_eq!(remaining(left), expected, "{seconds} {most:?}");
+        assert_eq!(
+            remaining(left(seconds, most)),
+            expected,
+            "{seconds} {most:?}"
+        );
     }
 }
 
 #[test]
 fn time_that_passes_is_taken_off() {
-    let told = Remaining {
-        seconds: Some(250),
-        most: Some(530),
-    };
+    let told = left(250, Some(530));
     assert_eq!(remaining(told.after(60)), "3 to 8 minutes");
     assert_eq!(remaining(told.after(1000)), "a few seconds");
     let unknown = Remaining {
