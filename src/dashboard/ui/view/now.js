@@ -11,6 +11,9 @@ import { ProgressBar } from './host_parts.js';
 /** @typedef {import('../types.js').Run} Run */
 /** @typedef {import('../types.js').RunningBuild} RunningBuild */
 
+/** Rows whose room is kept. */
+const ROOM = 4;
+
 export class Now {
   constructor() {
     this.progress = new ProgressBar();
@@ -74,6 +77,3 @@ export class Now {
     this.builds.style.setProperty('--rows', String(this.rows));
   }
 }
-
-/** Rows whose room is kept. */
-const ROOM = 4;
