@@ -59,15 +59,18 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, self_command: SelfCom
         }
         Some(Action::Supervise { run_dir }) => supervise(&run_dir),
         Some(Action::Parse {
+            follow: false,
             exit,
             structured,
-            file,
+            file: Some(file),
         }) => {
             let mut out = std::io::BufWriter::new(std::io::stdout().lock());
             parse::run(&file, exit, structured.as_deref(), &mut out)
                 .and_then(|()| Ok(std::io::Write::flush(&mut out)?))
                 .map(|()| 0)
         }
+        // Without a file it was asked to follow: the command line sees to that.
+        Some(Action::Parse { file, .. }) => parse::follow::run(file.as_deref()),
     };
     match done {
         Ok(exit) => ExitCode::from(u8::try_from(exit).unwrap_or(1)),

@@ -7,6 +7,7 @@ pub mod id;
 pub mod kind;
 pub mod lines;
 pub mod phase;
+pub mod progress_line;
 pub mod records;
 mod rules;
 pub mod summary;

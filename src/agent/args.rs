@@ -51,6 +51,10 @@ pub enum Action {
     },
     /// Feed a recorded terminal to the code that reads live runs; one JSON event per line, last the summary.
     Parse {
+        /// Read standard input (or FILE) as it comes and pass it through unchanged; progress and a summary go to standard
+        /// error. Exit status 1 if the texts say that it failed: `nixos-rebuild switch |& nixfleet-agent parse --follow`.
+        #[arg(long, conflicts_with_all = ["exit", "structured"])]
+        follow: bool,
         /// The exit status that the recorded program had; without it, the one that the recording names.
         #[arg(long, value_name = "N", allow_negative_numbers = true)]
         exit: Option<i32>,
@@ -58,6 +62,7 @@ pub enum Action {
         #[arg(long, value_name = "FILE")]
         structured: Option<PathBuf>,
         /// The recorded bytes.
-        file: PathBuf,
+        #[arg(required_unless_present = "follow")]
+        file: Option<PathBuf>,
     },
 }

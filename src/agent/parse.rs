@@ -1,4 +1,5 @@
-//! `nixfleet-agent parse`: feeds a recording to the code that follows live runs and prints what it makes of it.
+//! `nixfleet-agent parse`: feeds a recording, or a pipe as it comes, to the code that follows live runs and prints what it
+//! makes of it.
 
 use std::fs;
 use std::io::Write;
@@ -15,6 +16,8 @@ use crate::run::phase::{Phase, RunState};
 use crate::run::summary::{Ended, Interference, outcome};
 use crate::run::system::GroundTruth;
 use crate::run::tracker::{Tracked, Tracker};
+
+pub mod follow;
 
 /// The last line of the output.
 #[derive(Debug, Serialize)]

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::{runs, text};
 use crate::base::clock;
+use crate::run::event::{Failure, MAX_FAILURE_LINES};
 use crate::run::id::{HostName, RunId};
 use crate::run::phase::RunState;
 use crate::wire::api::Run;
@@ -13,14 +14,39 @@ pub fn is_error(line: &str) -> bool {
     line.starts_with("error:") || line.starts_with("Error:") || line.contains(": error:")
 }
 
-/// Says them, on standard error.
+/// Says them, on standard error: what failed, the errors or the end of the failed build's log, and last the reason.
 pub fn conclude(run: &Run, prefix: &str, errors: &VecDeque<String>) {
-    if !matches!(run.state, RunState::Succeeded) {
-        for line in errors {
-            eprintln!("{prefix}{line}");
+    if run.state != RunState::Succeeded {
+        match &run.failure {
+            Some(failure) => {
+                for line in failure_lines(failure) {
+                    eprintln!("{prefix}{line}");
+                }
+            }
+            None => {
+                for line in errors {
+                    eprintln!("{prefix}{line}");
+                }
+            }
         }
     }
     eprintln!("{prefix}{}", summary(run, clock::now()));
+}
+
+/// `hello-2.12: builder failed with exit code 2 (on big)`, its derivation, and the last lines of its log, indented.
+fn failure_lines(failure: &Failure) -> Vec<String> {
+    let host = failure.host.as_ref();
+    let host = host.map_or_else(String::new, |host| format!(" (on {host})"));
+    let head = format!("{}: {}{host}", failure.name, failure.cause);
+    let first = failure.log.len().saturating_sub(MAX_FAILURE_LINES);
+    std::iter::once(text::plain(&head).into_owned())
+        .chain(failure.drv.iter().map(|drv| text::plain(drv).into_owned()))
+        // A log's own colours are dropped; whatever else could move the cursor is shown instead.
+        .chain(failure.log[first..].iter().map(|line| {
+            let line = text::line(line, false).replace('\t', "        ");
+            format!("    {}", text::plain(&line))
+        }))
+        .collect()
 }
 
 /// `switch on web1: failed after 2m 05s: the build of hello failed`.
@@ -85,6 +111,40 @@ mod tests {
         assert_eq!(
             summary(&failed, 0),
             "switch on web1: reboot required after 10s: a\\u{1b}[2J reason (incomplete, 5 bytes of output could not be kept)"
+        );
+    }
+
+    #[test]
+    fn a_failed_build_is_told_first() {
+        let failure = Failure {
+            name: "hello-2.12".into(),
+            drv: Some("/nix/store/x-hello-2.12.drv".into()),
+            host: Some("b\u{1b}[2Jig".into()),
+            cause: "builder failed with exit code 2".into(),
+            log: (1..=30)
+                .map(|n| format!("\u{1b}[31mline {n}\u{1b}[0m\u{1b}[2J\tend\n"))
+                .collect(),
+        };
+        let lines = failure_lines(&failure);
+        assert_eq!(
+            lines[..3],
+            [
+                "hello-2.12: builder failed with exit code 2 (on b\\u{1b}[2Jig)",
+                "/nix/store/x-hello-2.12.drv",
+                "    line 6        end",
+            ]
+        );
+        assert_eq!(lines.len(), 2 + MAX_FAILURE_LINES);
+        assert_eq!(lines.last().unwrap(), "    line 30        end");
+        let alone = Failure {
+            drv: None,
+            host: None,
+            log: Vec::new(),
+            ..failure
+        };
+        assert_eq!(
+            failure_lines(&alone),
+            ["hello-2.12: builder failed with exit code 2"]
         );
     }
 

@@ -1,70 +1,121 @@
 //! The line at the bottom of a terminal that says how far a run is.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use super::text::{minute, plain};
+use crate::base::clock;
 use crate::run::event::{Progress, ProgressUnit};
+use crate::run::progress_line::{ERASE, Remaining, drawing, progress_line};
 use crate::wire::api::Run;
 
-/// Back to the first column, erase the line.
-const ERASE: &str = "\r\u{1b}[2K";
-/// The longest line, in characters; the terminal cuts it at its own width.
-const MAX_WIDTH: usize = 500;
+/// How often the line is drawn anew while nothing is told: times tick.
+const TICK: Duration = Duration::from_secs(1);
 
 /// The line, on standard error so that it never mixes with what is piped.
 #[derive(Debug)]
 pub struct ProgressLine {
-    on: bool,
-    text: String,
+    /// None where nothing is shown.
+    drawn: Option<Arc<Mutex<Drawn>>>,
+    /// Its end is the end of the thread that ticks.
+    ticking: Option<(mpsc::Sender<()>, JoinHandle<()>)>,
+}
+
+/// What is drawn.
+#[derive(Debug, Default)]
+struct Drawn {
+    /// The run, and when it was told.
+    run: Option<(Run, Instant)>,
     shown: bool,
 }
 
 impl ProgressLine {
     /// Shows nothing where standard error is no terminal, or where `wanted` is false.
     pub fn new(wanted: bool) -> Self {
-        Self {
-            on: wanted && io::stderr().is_terminal(),
-            text: String::new(),
-            shown: false,
-        }
+        let drawn =
+            (wanted && io::stderr().is_terminal()).then(|| Arc::new(Mutex::new(Drawn::default())));
+        let ticking = drawn.as_ref().and_then(|drawn| ticking(Arc::clone(drawn)));
+        Self { drawn, ticking }
     }
 
     /// Takes the newest state of the run and draws it.
     pub fn update(&mut self, run: &Run) {
-        self.text = describe(run);
-        self.draw();
+        if let Some(mut drawn) = self.lock() {
+            drawn.run = Some((run.clone(), Instant::now()));
+            drawn.draw();
+        }
     }
 
     /// Makes room for lines of output.
     pub fn hide(&mut self) {
-        if self.shown {
-            let mut out = io::stderr().lock();
-            let _ = write!(out, "{ERASE}");
-            let _ = out.flush();
-            self.shown = false;
+        if let Some(mut drawn) = self.lock() {
+            drawn.hide();
         }
     }
 
     /// Draws the line again.
     pub fn draw(&mut self) {
-        if self.on && !self.text.is_empty() {
+        if let Some(mut drawn) = self.lock() {
+            drawn.draw();
+        }
+    }
+
+    fn lock(&self) -> Option<MutexGuard<'_, Drawn>> {
+        let drawn = self.drawn.as_ref()?;
+        Some(drawn.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for ProgressLine {
+    fn drop(&mut self) {
+        if let Some((end, thread)) = self.ticking.take() {
+            drop(end);
+            let _ = thread.join();
+        }
+        self.hide();
+    }
+}
+
+/// Draws a line that is shown again and again; without a thread, it is drawn only when something is told.
+fn ticking(drawn: Arc<Mutex<Drawn>>) -> Option<(mpsc::Sender<()>, JoinHandle<()>)> {
+    let (end, ended) = mpsc::channel();
+    let tick = move || {
+        while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
+            let mut drawn = drawn.lock().unwrap_or_else(PoisonError::into_inner);
+            if drawn.shown {
+                drawn.draw();
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().spawn(tick).ok()?;
+    Some((end, thread))
+}
+
+impl Drawn {
+    fn hide(&mut self) {
+        if std::mem::take(&mut self.shown) {
             let mut out = io::stderr().lock();
-            // Without wrapping, a long line stays one line, which the next drawing can erase.
-            let _ = write!(out, "{ERASE}\u{1b}[?7l{}\u{1b}[?7h", self.text);
+            let _ = write!(out, "{ERASE}");
+            let _ = out.flush();
+        }
+    }
+
+    fn draw(&mut self) {
+        if let Some((run, told)) = &self.run {
+            let text = describe(run, told.elapsed(), clock::now());
+            let mut out = io::stderr().lock();
+            let _ = out.write_all(drawing(&text).as_bytes());
             let _ = out.flush();
             self.shown = true;
         }
     }
 }
 
-impl Drop for ProgressLine {
-    fn drop(&mut self) {
-        self.hide();
-    }
-}
-
-/// `building 3/10  building hello-2.12 (buildPhase)`.
-pub fn describe(run: &Run) -> String {
+/// `building 3 of 10 · about 6 minutes · hello-2.12 buildPhase 4s`, so long after it was told.
+pub fn describe(run: &Run, told: Duration, now: clock::Millis) -> String {
     if run.state.is_terminal() {
         let state = run.state.name().replace('_', " ");
         return match run.bytes_pending {
@@ -75,21 +126,17 @@ pub fn describe(run: &Run) -> String {
     if let Some(until) = &run.queued_until {
         return format!("waiting until {}", minute(until));
     }
-    let mut text = run
-        .phase
-        .map_or_else(|| run.state.name(), |phase| phase.name())
-        .to_owned();
-    if let Some(progress) = &run.progress {
-        if let Some(count) = count(progress) {
-            text.push(' ');
-            text.push_str(&count);
-        }
-        if let Some(activity) = &progress.activity {
-            text.push_str("  ");
-            text.push_str(&plain(activity));
-        }
-    }
-    text.chars().take(MAX_WIDTH).collect()
+    let Some(phase) = run.phase else {
+        return run.state.name().to_owned();
+    };
+    let left = run.eta.map(|eta| Remaining {
+        seconds: eta.seconds,
+        most: eta.seconds_most,
+    });
+    let left = left.map(|left| left.after(told.as_secs()));
+    let nothing = Progress::default();
+    let progress = run.progress.as_ref().unwrap_or(&nothing);
+    plain(&progress_line(phase, progress, now, left)).into_owned()
 }
 
 /// `3/10`, or `12.5/80.0 MiB`; none while nothing is known.
@@ -118,50 +165,102 @@ pub fn count(progress: &Progress) -> Option<String> {
 mod tests {
     use super::*;
     use crate::cli::runs::sample;
-    use crate::run::phase::Phase;
+    use crate::run::event::RunningBuild;
+    use crate::run::phase::{Phase, RunState};
+    use crate::wire::api::Eta;
 
     #[track_caller]
-    fn check(phase: Option<Phase>, done: u64, total: u64, unit: ProgressUnit, expected: &str) {
+    fn check(told: u64, run: Run, expected: &str) {
         let run = Run {
-            phase,
-            progress: Some(Progress {
-                done,
-                total,
-                unit,
-                activity: Some("building\u{1b}[2J x".into()),
-                ..Progress::default()
-            }),
-            ..sample()
+            state: RunState::Running,
+            ..run
         };
-        assert_eq!(
-            describe(&run),
-            format!("{expected}  building\\u{{1b}}[2J x")
-        );
+        let text = describe(&run, Duration::from_secs(told), 65_000);
+        assert_eq!(text, expected);
     }
 
     #[test]
     fn a_run_in_one_line() {
-        check(None, 0, 0, ProgressUnit::Builds, "running");
+        check(0, sample(), "running");
+        let mut run = sample();
+        run.phase = Some(Phase::Building);
+        check(0, run.clone(), "building");
+        run.progress = Some(Progress {
+            done: 3,
+            total: 10,
+            activity: Some("building\u{1b}[2J \u{202e}x".into()),
+            ..Progress::default()
+        });
         check(
-            Some(Phase::Building),
-            3,
-            10,
-            ProgressUnit::Builds,
-            "building 3/10",
-        );
-        check(
-            Some(Phase::Fetching),
-            5 << 19,
-            80 << 20,
-            ProgressUnit::Bytes,
-            "fetching 2.5/80.0 MiB",
-        );
-        check(
-            Some(Phase::Fetching),
-            3,
             0,
-            ProgressUnit::Paths,
-            "fetching 3 paths",
+            run.clone(),
+            "building 3 of 10 · building\u{fffd}[2J \\u{202e}x",
         );
+        run.eta = Some(Eta {
+            percent: 40,
+            seconds: Some(360),
+            seconds_most: None,
+        });
+        if let Some(progress) = &mut run.progress {
+            progress.running = vec![RunningBuild {
+                name: "hello-2.12".into(),
+                host: None,
+                phase: Some("buildPhase".into()),
+                since: 0,
+            }];
+        }
+        check(
+            0,
+            run.clone(),
+            "building 3 of 10 · about 6 minutes · hello-2.12 buildPhase 1m 05s",
+        );
+        check(
+            120,
+            run.clone(),
+            "building 3 of 10 · about 4 minutes · hello-2.12 buildPhase 1m 05s",
+        );
+        run.eta = Some(Eta {
+            percent: 0,
+            seconds: None,
+            seconds_most: None,
+        });
+        run.progress = None;
+        check(120, run, "building · calculating");
+    }
+
+    #[test]
+    fn a_run_that_waits_or_is_over() {
+        let waiting = Run {
+            queued_until: Some("2026-01-31T08:15:41.123Z".into()),
+            ..sample()
+        };
+        check(0, waiting, "waiting until 2026-01-31 08:15 UTC");
+        let over = Run {
+            state: RunState::RebootRequired,
+            bytes_pending: 5,
+            ..sample()
+        };
+        assert_eq!(
+            describe(&over, TICK, 0),
+            "reboot required; incomplete, 5 bytes missing"
+        );
+    }
+
+    #[test]
+    fn counts_in_short() {
+        for (done, total, unit, expected) in [
+            (0, 0, ProgressUnit::Builds, None),
+            (3, 10, ProgressUnit::Builds, Some("3/10")),
+            (5 << 19, 80 << 20, ProgressUnit::Bytes, Some("2.5/80.0 MiB")),
+            (3, 0, ProgressUnit::Paths, Some("3 paths")),
+        ] {
+            let progress = Progress {
+                done,
+                total,
+                unit,
+                ..Progress::default()
+            };
+            assert_eq!(count(&progress).as_deref(), expected);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::run::ansi;
+pub use crate::run::progress_line::duration;
 
 /// Characters that turn the order of what is around them; a name with them could look like another one.
 fn turns(letter: char) -> bool {
@@ -50,16 +51,6 @@ pub fn age(milliseconds: u64) -> String {
         60..3600 => format!("{}m", seconds / 60),
         3600..86_400 => format!("{}h", seconds / 3600),
         _ => format!("{}d", seconds / 86_400),
-    }
-}
-
-/// A duration: `4s`, `2m 05s`, `1h 02m`.
-pub fn duration(milliseconds: u64) -> String {
-    let seconds = milliseconds / 1000;
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
-        _ => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use nixfleet::run::event::{LineMark, Outcome, RunEvent};
+use nixfleet::run::event::{Failure, LineMark, Outcome, RunEvent};
 use nixfleet::run::id::{RunId, Seq};
 use nixfleet::run::phase::{Phase, RunState};
 use nixfleet::wire::to_agent::ToAgent;
@@ -111,6 +111,23 @@ fn script(command: &str) -> Option<Vec<u8>> {
             "",
             outcome(RunState::RebootRequired, Some(100), None),
         )),
+        "dry-activate" => {
+            let failure = Failure {
+                name: "hello-2.12".into(),
+                drv: None,
+                host: Some("big".into()),
+                cause: "builder failed with exit code 2".into(),
+                log: vec!["make: \u{1b}[2J*** wrong".into(), "done".into()],
+            };
+            let reason = Some("failed while building: hello failed");
+            Some(journal(
+                "error: builder for hello failed\n",
+                Outcome {
+                    failure: Some(Box::new(failure)),
+                    ..outcome(RunState::Failed, Some(1), reason)
+                },
+            ))
+        }
         _ => None,
     }
 }
@@ -140,7 +157,9 @@ fn host(fleet: &Fleet, name: &'static str) {
                 host_type: "nixos".into(),
                 heartbeat_interval: 60,
                 protocol: Some(3),
-                commands: ["switch", "build", "boot", "try"].map(command).into(),
+                commands: ["switch", "build", "boot", "try", "dry-activate"]
+                    .map(command)
+                    .into(),
                 ..Register::default()
             }));
             let say = Message::text(serde_json::to_string(&register).unwrap());
@@ -226,6 +245,19 @@ fn the_exit_status_is_the_runs_and_the_reason_is_said() {
         assert!(text(&refused.stderr).contains(part), "{refused:?}");
         assert_eq!(text(&refused.stderr).lines().count(), 1, "{refused:?}");
     }
+}
+
+#[test]
+fn a_failed_build_comes_first_and_the_reason_last() {
+    let fleet = Fleet::start();
+    host(&fleet, "web1");
+    let failed = nixfleet(&fleet, &["run", "web1", "dry-activate"]);
+    assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+    assert_eq!(
+        text(&failed.stderr),
+        "hello-2.12: builder failed with exit code 2 (on big)\n    make: *** wrong\n    done\n\
+         dry-activate on web1: failed after 5s: failed while building: hello failed\n"
+    );
 }
 
 #[test]

@@ -74,6 +74,54 @@ export const checks = {
     await reader.look('stopped');
   },
 
+  async 'a running build says how far it is, what is built, and when it will be over, and time takes that down'(world) {
+    const { reader } = world;
+    const { page } = reader;
+    host(world, 'progress1', 'echo "building the system configuration..."; exit 0');
+    const id = await reader.start('progress1');
+    await reader.state('Succeeded');
+    const now = Date.now();
+    await tell(world, id, {
+      state: 'running', phase: 'building', finished_at: null, verified: null, eta: { percent: 41, seconds: 63, seconds_most: 121 },
+      phases: [{ phase: 'building', started_at: new Date(now - 60_000).toISOString(), ended_at: null, first_line: 1 }],
+      progress: {
+        done: 37, total: 112, unit: 'builds', activity: 'not shown', builds: { planned: 112, running: 3, done: 37, failed: 0 },
+        fetches: { planned: 80, done: 20, bytes_done: 214e6, bytes_total: 1.2e9, bytes_per_second: 12e6 },
+        running: [{ name: 'linux-6.12.58', host: 'big', phase: 'buildPhase', since: now - 65_000 }, { name: 'a-name-as-long-as-names-of-derivations-can-be-'.repeat(3), since: now + 60_000 }],
+      },
+    });
+    await reader.sees('.run-now .bar-text', /^Building 37 of 112 · 214 MB of 1\.2 GB fetched · 12 MB\/s · (1 to [23]|up to 2) minutes$/);
+    const builds = await page.locator('.builds li').allTextContents();
+    assert.match(builds[0] ?? '', /^linux-6\.12\.58buildPhase on big1 min \d+ s$/);
+    assert.match(builds[1] ?? '', /0 s$/, 'a clock that is ahead');
+    assert.match(builds[2] ?? '', /^and 1 more build$/);
+    assert.equal(await page.locator('.run-now .activity').textContent(), '');
+    assert.equal(await page.locator('.run-now .bar').getAttribute('aria-valuenow'), '41');
+    await reader.look('running-build');
+    await reader.sees('.run-now .bar-text', /· up to 2 minutes$/);
+    await page.unrouteAll();
+  },
+
+  async 'a failed build heads the page with its cause and the end of its log, and leads to the first error'(world) {
+    const { reader } = world;
+    const { page } = reader;
+    host(world, 'builderr1', 'echo "building the system configuration..."; seq 300; echo "error: Cannot build hello"; seq 300; echo "error: the second"; exit 1');
+    const id = await reader.start('builderr1');
+    await reader.state('Failed');
+    const log = Array.from({ length: 25 }, (_, at) => `\x1b[31mline ${at}\x1b[0m <b>of the build</b> ${'that is long '.repeat(at === 3 ? 30 : 0)}`);
+    await tell(world, id, { failure: { name: 'hello-2.12', drv: `/nix/store/${'a'.repeat(32)}-hello-2.12.drv`, host: 'big', cause: 'builder failed with exit code 2', log } });
+    assert.match(await reader.sees('.trouble h2', 'hello-2.12'), /^Failed.*: hello-2\.12$/);
+    await reader.sees('.cause', 'Builder failed with exit code 2. Built on big.');
+    const shown = (await page.locator('.failure-log').textContent()) ?? '';
+    assert.deepEqual([shown.split('\n').length, shown.split('\n')[0]], [25, 'line 0 <b>of the build</b> '], 'as text, without colours');
+    await reader.sees('.trouble .reason', /./);
+    await reader.look('failed-build');
+    await page.locator('.trouble button', { hasText: 'First error' }).click();
+    await page.waitForURL('**#L302');
+    await page.locator('.line.marked', { hasText: 'Cannot build hello' }).waitFor();
+    await page.unrouteAll();
+  },
+
   async 'a degraded run names the units that failed'(world) {
     const { reader } = world;
     host(world, 'degraded1', `echo "activating the configuration..."; echo "warning: the following units failed: nginx.service, postgresql.service"; exit 4`);

@@ -84,15 +84,6 @@ export function bytes(number) {
 }
 
 /**
- * `37 of 112`; without a total, `37`.
- * @param {import('./types.js').Progress} progress
- */
-export function progressText(progress) {
-  const shown = progress.unit === 'bytes' ? bytes : count;
-  return progress.total > 0 ? `${shown(progress.done)} of ${shown(progress.total)}` : shown(progress.done);
-}
-
-/**
  * Milliseconds between two times of the API; NaN where one is missing.
  * @param {string | null | undefined} from
  * @param {string | null | undefined} to

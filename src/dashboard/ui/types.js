@@ -17,8 +17,12 @@
  * @property {ProgressUnit} unit
  * @property {string} [activity]
  * @property {{planned: number, running: number, done: number, failed: number}} [builds]
- * @property {{planned: number, done: number, bytes_done: number, bytes_total: number}} [fetches]
+ * @property {{planned: number, done: number, bytes_done: number, bytes_total: number, bytes_per_second?: number}} [fetches]
+ * @property {RunningBuild[]} [running] the longest first
  */
+/** @typedef {{name: string, host?: string, phase?: string, since: number}} RunningBuild `since`: milliseconds since the epoch by the host's clock */
+/** @typedef {{percent: number, seconds: number | null, seconds_most?: number}} Eta `seconds` when it was told; null while nothing is known */
+/** @typedef {{name: string, drv?: string, host?: string, cause: string, log?: string[]}} Failure the build that failed, and the end of its log */
 /** @typedef {{cpu: number, ram: number, swap: number, load: number}} Metrics */
 /** @typedef {{name: string, description: string, changes_host: boolean}} OfferedCommand */
 /** @typedef {{run: string, command: string, phase: Phase | null, progress: Progress | null, since: string}} HostActivity */
@@ -59,6 +63,8 @@
  * @property {Phase | null} phase
  * @property {RunPhase[]} phases
  * @property {Progress | null} progress
+ * @property {Eta} [eta] none before the start and after the end
+ * @property {Failure} [failure]
  * @property {number | null} exit_code
  * @property {string | null} reason
  * @property {string} requested_by

@@ -39,9 +39,6 @@ const PHASE = {
   running: 'Running',
 };
 
-/** @type {Record<string, string>} */
-const UNIT = { builds: 'built', paths: 'paths', bytes: 'downloaded', tests: 'tests' };
-
 /** @param {string} name @returns {Word} */
 const unknown = (name) => ({ word: name, icon: 'question', tone: 'still' });
 
@@ -51,8 +48,6 @@ export const statusWord = (status) => STATUS[status] ?? unknown(status);
 export const stateWord = (state) => STATE[state] ?? unknown(state);
 /** @param {string} phase */
 export const phaseWord = (phase) => PHASE[phase] ?? phase;
-/** @param {string} unit */
-export const unitWord = (unit) => UNIT[unit] ?? unit;
 
 /** Whether a run waits for its host to come back or to be free. @param {{state: string, queued_until: string | null}} run */
 export const isWaiting = (run) => run.state === 'queued' && run.queued_until !== null;

@@ -97,6 +97,8 @@ fn check(seed: u64) {
         log.ending.first_failure.as_deref(),
         "{case}"
     );
+    // The tool itself was built too.
+    times.retain(|time| !time.name.starts_with("nixos-rebuild"));
     let mut known: BTreeMap<String, u64> = BTreeMap::new();
     for time in &times {
         assert!(

@@ -65,9 +65,6 @@ test('numbers', () => {
   assert.equal(format.bytes(1_500_000), '1.4 MiB');
   assert.equal(format.bytes(12_897_485), '12.3 MiB');
   assert.equal(format.bytes(157_286_400), '150 MiB');
-  assert.equal(format.progressText({ done: 37, total: 112, unit: 'builds' }), '37 of 112');
-  assert.equal(format.progressText({ done: 37, total: 0, unit: 'builds' }), '37');
-  assert.equal(format.progressText({ done: 2048, total: 4096, unit: 'bytes' }), '2.0 KiB of 4.0 KiB');
   assert.equal(format.since(at(67.15), at(0)), '+1:07.1');
   assert.equal(format.since(at(3723.4), at(0)), '+1:02:03.4');
   assert.equal(format.generationName(`/nix/store/${'a'.repeat(32)}-nixos-system-web1-25.05`), 'nixos-system-web1-25.05');

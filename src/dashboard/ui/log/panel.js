@@ -266,7 +266,11 @@ export class Panel {
     const { from, to } = this.scroll.range(0);
     // A line that can be seen already, because its number was clicked, stays where it is.
     if (first > from && first < to - 1) this.follow.leave();
-    else this.pending = this.look.marked;
+    else {
+      this.pending = this.look.marked;
+      // On a narrow screen the log may be below what is in view.
+      this.view.scrollIntoView({ block: 'nearest' });
+    }
     this.paintSoon();
   }
 

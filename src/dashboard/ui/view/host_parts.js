@@ -1,14 +1,15 @@
 // @ts-check
 // What the table of hosts and a host's page both show: status, activity, metrics.
 
-import { fill, h, setText } from '../dom.js';
+import { fill, h, setAttribute, setText } from '../dom.js';
 import { deadlineLeft, heartbeatAge } from '../fleet.js';
-import { age, countdown, progressText } from '../format.js';
+import { age, countdown } from '../format.js';
 import { icon } from '../icons.js';
-import { isActivation, phaseWord, runWord, statusWord, unitWord } from '../words.js';
+import { activityShort, countShort, leftShort, share } from '../progress.js';
+import { isActivation, phaseWord, runWord, statusWord } from '../words.js';
 
 /** @typedef {import('../fleet.js').Entry} Entry */
-/** @typedef {import('../types.js').Progress} Progress */
+/** @typedef {import('../fleet.js').Expected} Expected */
 
 /** @param {HTMLElement} place @param {import('../words.js').Word} word @param {string} [name] its class */
 export function drawBadge(place, word, name = 'badge') {
@@ -47,26 +48,21 @@ export function deadlineWords(left, activating) {
 export class ProgressBar {
   constructor() {
     this.fill = h('span', { class: 'bar-fill' });
-    this.bar = h('span', { class: 'bar', role: 'progressbar', 'aria-valuemin': '0' }, this.fill);
+    this.bar = h('span', { class: 'bar', role: 'progressbar', 'aria-valuemin': '0', 'aria-valuemax': '100' }, this.fill);
     this.text = h('span', { class: 'bar-text' });
     this.element = h('span', { class: 'progress' }, this.bar, this.text);
   }
 
-  /** @param {Progress | null} progress */
-  draw(progress) {
-    // Nothing counted yet and nothing planned: a bar would promise a measure that there is not.
-    const shown = progress !== null && (progress.total > 0 || progress.done > 0);
-    this.element.hidden = !shown;
-    if (!shown) return;
-    const text = `${progressText(progress)} ${unitWord(progress.unit)}`;
+  /** @param {number | null} done 0 to 1; null for no bar: it would promise a measure that there is not @param {string} text */
+  draw(done, text) {
+    this.element.hidden = done === null && text === '';
+    this.bar.hidden = done === null;
     setText(this.text, text);
-    this.bar.hidden = progress.total <= 0;
-    if (progress.total <= 0) return;
-    const share = Math.min(1, progress.done / progress.total);
-    this.fill.style.setProperty('transform', `scaleX(${share})`);
-    this.bar.setAttribute('aria-valuemax', String(progress.total));
-    this.bar.setAttribute('aria-valuenow', String(progress.done));
-    this.bar.setAttribute('aria-label', text);
+    if (done === null) return;
+    this.fill.style.setProperty('transform', `scaleX(${done})`);
+    setAttribute(this.bar, 'aria-valuenow', String(Math.round(done * 100)));
+    setAttribute(this.bar, 'aria-valuetext', text === '' ? null : text);
+    setAttribute(this.bar, 'aria-label', 'Progress');
   }
 }
 
@@ -79,8 +75,8 @@ export class Doing {
     this.element = h('div', { class: 'doing' }, this.what, this.progress.element, this.activity);
   }
 
-  /** @param {Entry} entry */
-  draw({ host }) {
+  /** @param {Entry} entry @param {Expected | null} expected */
+  draw({ host }, expected) {
     const doing = host.activity;
     // An offline host does nothing that anybody knows of; a reconnecting one did this when it was last heard.
     const live = host.status === 'online';
@@ -90,14 +86,21 @@ export class Doing {
       const pending = live ? host.pending_command : null;
       setText(this.what, pending ?? (live ? 'idle' : host.status === 'never_seen' ? '' : 'not known'));
       this.what.className = pending ? 'what' : 'what quiet';
-      this.progress.draw(null);
+      this.progress.draw(null, '');
       setText(this.activity, '');
       return;
     }
     this.what.className = 'what';
     setText(this.what, `${live ? '' : 'was at '}${doing.command}${doing.phase ? ` · ${phaseWord(doing.phase)}` : ''}`);
-    this.progress.draw(live ? doing.progress : null);
-    setText(this.activity, live ? doing.progress?.activity ?? '' : '');
+    this.tick({ host }, expected);
+    setText(this.activity, live ? activityShort(doing.progress) : '');
+  }
+
+  /** What changes by time alone. @param {Pick<Entry, 'host'>} entry @param {Expected | null} expected */
+  tick({ host }, expected) {
+    const doing = host.status === 'online' ? host.activity : null;
+    const parts = doing ? [countShort(doing), leftShort(expected?.eta, expected?.passed ?? 0)] : [];
+    this.progress.draw(doing && share(doing, expected?.eta), parts.filter((part) => part !== '').join(' · '));
   }
 }
 

@@ -13,9 +13,14 @@ import { Doing, MetricsView, deadlineText, drawStatus, lastSeenText } from './ho
 const SHED = 10_000;
 
 export class HostRow {
-  /** @param {Entry} entry @param {() => import('../types.js').Run[]} waiting runs that wait for this host */
-  constructor(entry, waiting) {
+  /**
+   * @param {Entry} entry
+   * @param {() => import('../types.js').Run[]} waiting runs that wait for this host
+   * @param {() => import('../fleet.js').Expected | null} expected of what it is doing
+   */
+  constructor(entry, waiting, expected) {
     this.entry = entry;
+    this.expected = expected;
     this.waiting = waiting;
     const { hostname } = entry.host;
     this.dot = h('span', { class: 'theme-dot', 'aria-hidden': 'true' });
@@ -80,7 +85,7 @@ export class HostRow {
       this.dot.style.setProperty('background-color', colour);
       this.element.dataset.status = host.status;
       drawStatus(cells.status, host.status);
-      cells.doing.draw(this.entry);
+      cells.doing.draw(this.entry, this.expected());
       cells.metrics.draw(this.entry);
       const run = host.status === 'offline' ? null : host.activity?.run;
       cells.log.hidden = !run;
@@ -98,6 +103,7 @@ export class HostRow {
     setText(this.cells.seen, lastSeenText(this.entry));
     const deadline = deadlineText(this.entry);
     setText(this.cells.deadline, deadline);
+    this.cells.doing.tick(this.entry, this.expected());
   }
 
   build() {

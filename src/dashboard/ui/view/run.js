@@ -9,6 +9,7 @@ import { Panel } from '../log/panel.js';
 import { go, runPath } from '../router.js';
 import { isActivation, isFinal, isTrouble, isWaiting, phaseWord, runWord, statusWord } from '../words.js';
 import { ask, showError } from './dialogs.js';
+import { firstError } from './first_error.js';
 import { deadlineWords } from './host_parts.js';
 import { completeness, isComing, logEnd } from './outcome.js';
 import { RunHead } from './run_head.js';
@@ -50,7 +51,7 @@ class RunView {
     /** Ends the watch over a run that is over and may yet change. @type {(() => void) | null} */
     this.unlisten = null;
     const isViewer = context.session.role === 'viewer';
-    this.head = new RunHead({ onStop: () => askStop(() => /** @type {Run} */ (this.run)), onForce: () => this.run && askForce(this.run), onReboot: () => this.reboot() },
+    this.head = new RunHead({ onStop: () => askStop(() => /** @type {Run} */ (this.run)), onForce: () => this.run && askForce(this.run), onReboot: () => this.reboot(), findError: () => this.findError() },
       isViewer ? 'Your role is viewer: it may not stop runs.' : '');
     root.className = 'run-page';
     fill(root, h('p', { class: 'quiet' }, 'Loading …'));
@@ -196,7 +197,7 @@ class RunView {
   drawAway() {
     const { run, host } = this;
     if (!run || !isComing(run) || isWaiting(run)) {
-      this.head.setAway(false);
+      this.head.setAway(false, run);
       this.head.noteHost('');
       return;
     }
@@ -204,14 +205,14 @@ class RunView {
     const left = this.deadline(run);
     if (!Number.isNaN(left)) {
       const why = isActivation(run.phase) ? ' in the middle of its activation, as it may' : '';
-      this.head.setAway(true);
+      this.head.setAway(true, run);
       this.head.noteHost(`${run.host} has gone away${why}. ${rest}`, `Reconnecting, ${deadlineWords(left, true)}.`);
     } else if (host && host.status !== 'online') {
       const seen = host.last_heartbeat_age_ms === null ? '' : `, last heard ${age(host.last_heartbeat_age_ms)}`;
-      this.head.setAway(true);
+      this.head.setAway(true, run);
       this.head.noteHost(`${run.host} is ${statusWord(host.status).word.toLowerCase()}${seen}. ${rest}`);
     } else {
-      this.head.setAway(false);
+      this.head.setAway(false, run);
       this.head.noteHost('');
     }
   }
@@ -222,6 +223,13 @@ class RunView {
     if (run.reconnect_deadline_ms !== null) return run.reconnect_deadline_ms - (now - this.told);
     const left = this.host?.status === 'reconnecting' && isActivation(run.phase) && !isFinal(run.state) ? this.host.reconnect_deadline_ms : null;
     return left === null ? Number.NaN : left - (now - this.hostTold);
+  }
+
+  /** The first line of the log that says what went wrong; null if there is none where it is looked for. */
+  async findError() {
+    const { run } = this;
+    if (!run) return null;
+    return firstError((from, limit) => get(`${this.path}/log?from=${from}&limit=${limit}`, this.ending.signal), run);
   }
 
   reboot() {

@@ -3,11 +3,12 @@
 
 import { dashboardNow } from '../api.js';
 import { h, setAttribute, setText } from '../dom.js';
-import { between, bytes, count, dateTime, duration, generationName, plural } from '../format.js';
+import { between, bytes, dateTime, duration, generationName, plural } from '../format.js';
 import { icon } from '../icons.js';
 import { hostPath } from '../router.js';
 import { isFinal, isWaiting, phaseWord, runWord } from '../words.js';
-import { ProgressBar, drawBadge } from './host_parts.js';
+import { drawBadge } from './host_parts.js';
+import { Now } from './now.js';
 import { completeness, sentence, waitingText } from './outcome.js';
 import { drawPhases } from './phases.js';
 import { Trouble } from './trouble.js';
@@ -18,7 +19,7 @@ const RECOVERED = 'It was taken for lost and then found again: what is shown her
 
 export class RunHead {
   /**
-   * @param {{onStop: () => void, onForce: () => void, onReboot: () => void}} actions
+   * @param {{onStop: () => void, onForce: () => void, onReboot: () => void, findError: () => Promise<number | null>}} actions
    * @param {string} stopRefusal why this reader may not stop runs; empty if he may
    */
   constructor(actions, stopRefusal) {
@@ -36,12 +37,9 @@ export class RunHead {
     this.refused = h('p', { class: 'stop-refused', hidden: true }, icon('alert'), this.refusal, this.force);
     this.facts = h('p', { class: 'run-facts' });
     this.recoveredNote = h('p', { class: 'quiet run-note', hidden: true }, RECOVERED);
-    this.trouble = new Trouble(actions.onReboot);
+    this.trouble = new Trouble(actions.onReboot, actions.findError);
     this.phases = h('ol', { class: 'phases', 'aria-label': 'Phases' });
-    this.progress = new ProgressBar();
-    this.activity = h('span', { class: 'activity' });
-    this.counters = h('span', { class: 'counters quiet' });
-    this.now = h('div', { class: 'run-now' }, this.progress.element, this.activity, this.counters);
+    this.now = new Now();
     // What ticks is apart from what is announced.
     this.note = h('span', { role: 'status' });
     this.noteLeft = h('span', { class: 'left', 'aria-live': 'off' });
@@ -50,7 +48,7 @@ export class RunHead {
     this.element = h('div', { class: 'run-head' },
       h('div', { class: 'run-title' }, h('h1', {}, this.command, h('span', { class: 'quiet' }, ' on '), this.host), this.state, this.recovered, this.output,
         h('span', { class: 'gap' }), this.stop),
-      this.facts, this.refused, this.waiting, this.hostNote, this.trouble.element, this.recoveredNote, this.phases, this.now);
+      this.facts, this.refused, this.waiting, this.hostNote, this.trouble.element, this.recoveredNote, this.phases, this.now.element);
   }
 
   /** @param {Run} run */
@@ -74,11 +72,7 @@ export class RunHead {
     this.refused.hidden = refused === '';
     setText(this.stopWord, waiting ? 'Cancel' : 'Stop');
     document.title = `${title(run)} – NixFleet`;
-    this.progress.draw(final ? null : run.progress);
-    setText(this.activity, final ? '' : run.progress?.activity ?? '');
-    setText(this.counters, final ? '' : counters(run));
-    // Its room stays while the run goes on, so that the log does not jump.
-    this.now.hidden = final || waiting;
+    this.now.draw(run);
     this.trouble.draw(run);
     this.tick(run);
   }
@@ -86,6 +80,7 @@ export class RunHead {
   /** What changes by time alone. @param {Run} run */
   tick(run) {
     const now = dashboardNow();
+    this.now.tick(run);
     drawPhases(this.phases, run, now);
     setText(this.facts, facts(run).join(' · '));
     setAttribute(this.facts, 'title', `Run ${run.id}`);
@@ -101,8 +96,9 @@ export class RunHead {
     this.hostNote.hidden = text === '';
   }
 
-  /** What is shown was so when the host was last heard. @param {boolean} away */
-  setAway(away) {
+  /** What is shown was so when the host was last heard. @param {boolean} away @param {Run | null} run */
+  setAway(away, run) {
+    this.now.setAway(away, run);
     this.element.classList.toggle('away', away);
   }
 }
@@ -111,18 +107,6 @@ export class RunHead {
 function title(run) {
   const word = isFinal(run.state) || run.phase === null ? runWord(run).word : phaseWord(run.phase);
   return `${word}: ${run.command} on ${run.host}`;
-}
-
-/** @param {Run} run */
-function counters(run) {
-  const parts = [];
-  const { builds, fetches, unit } = run.progress ?? {};
-  if (builds && builds.planned > 0 && unit !== 'builds') parts.push(`${count(builds.done)} of ${count(builds.planned)} built`);
-  if (builds && builds.running > 0) parts.push(`${count(builds.running)} building`);
-  if (builds && builds.failed > 0) parts.push(`${count(builds.failed)} failed`);
-  if (fetches && fetches.planned > 0 && unit !== 'paths') parts.push(`${count(fetches.done)} of ${count(fetches.planned)} paths`);
-  if (fetches && fetches.bytes_total > 0 && unit !== 'bytes') parts.push(`${bytes(fetches.bytes_done)} of ${bytes(fetches.bytes_total)}`);
-  return parts.join(' · ');
 }
 
 /** @param {Run} run */
