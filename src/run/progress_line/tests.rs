@@ -27,6 +27,7 @@ fn example() -> Progress {
             running: 1,
             done: 37,
             failed: 0,
+            interrupted: 0,
         }),
         fetches: Some(Fetches {
             planned: 80,
@@ -74,6 +75,7 @@ fn what_is_known_is_in_the_line() {
     progress.fetches = None;
     progress.builds = progress.builds.map(|builds| Builds {
         failed: 2,
+        interrupted: 0,
         ..builds
     });
     let unknown = Remaining {

@@ -30,8 +30,8 @@ struct Open {
     phase: Option<String>,
     since: u64,
     group: u64,
-    /// Activities that stand for it: a remote store's own is a second one.
-    activities: u32,
+    /// The activity that stands for it: a remote store's own for the same build is another one.
+    owner: Key,
     log: VecDeque<String>,
 }
 
@@ -66,7 +66,6 @@ impl Registry {
             && let Some(open) = self.open.get_mut(number)
         {
             // The same build on the other side of a remote store, or once more after a machine has declined it.
-            open.activities += 1;
             if host.is_some() {
                 open.host = host;
             }
@@ -87,7 +86,7 @@ impl Registry {
                 phase: None,
                 since: now,
                 group,
-                activities: 1,
+                owner: key,
                 log: VecDeque::new(),
             },
         );
@@ -137,13 +136,9 @@ impl Registry {
         let Some(number) = self.by_activity.remove(&key) else {
             return;
         };
-        let Some(open) = self.open.get_mut(&number) else {
+        let Some(open) = self.open.get(&number).filter(|open| open.owner == key) else {
             return;
         };
-        open.activities = open.activities.saturating_sub(1);
-        if open.activities > 0 {
-            return;
-        }
         let Some(group) = groups.iter_mut().find(|group| group.number == open.group) else {
             self.close(number, None);
             return;
