@@ -5,18 +5,19 @@
 //! build stays in evaluating. nixos-rebuild first builds itself; until `building the system configuration...` its builds
 //! are kept apart and count only if that line never comes (home-manager prints none).
 
-use crate::run::bar::{self, Bar};
+use crate::run::bar;
 use crate::run::event::{BuildTime, Failure, MAX_TEXT, NoticeKind, Progress};
 use crate::run::kind::{RebuildTool, RunKind};
 use crate::run::phase::Phase;
 use crate::run::records;
-use crate::run::rules::{self, Meaning};
+use crate::run::rules;
 use crate::run::work::Work;
 
 mod counters;
 mod error_block;
 mod facts;
 mod meanings;
+mod steps;
 
 use counters::Counters;
 use error_block::ErrorBlock;
@@ -287,110 +288,6 @@ impl Tracker {
         self.work.finish(success);
         // What was not known to be the system's is, now that no other line came.
         self.marker = true;
-    }
-
-    fn bar(&mut self, bar: Bar, line: u64, out: &mut Vec<Tracked>) {
-        self.plain();
-        self.builds_itself |= bar.activity.starts_with("building nixos-rebuild");
-        // Downloads alone are flake inputs and questions to caches: a part of evaluating.
-        let fetches = bar.copied.is_some_and(|copied| copied.expected > 0);
-        if bar.built.is_some_and(|built| built.expected > 0) {
-            self.work(Phase::Building, line, out);
-        } else if fetches {
-            self.work(Phase::Fetching, line, out);
-        }
-        if !self.is_activating() {
-            self.counters.bar(bar);
-            self.changed = true;
-        }
-    }
-
-    /// Building and fetching: before the marker they are the tool's own business.
-    fn work(&mut self, phase: Phase, line: u64, out: &mut Vec<Tracked>) {
-        if self.marker {
-            self.enter(phase, line, out);
-        } else if self
-            .provisional
-            .last()
-            .is_none_or(|(last, _)| phase > *last)
-        {
-            self.provisional.push((phase, line));
-        }
-    }
-
-    fn activate(&mut self, meaning: Meaning, line: u64, out: &mut Vec<Tracked>) {
-        self.promote(out);
-        if !self.is_activating() {
-            self.counters.complete();
-            self.changed = true;
-            self.enter(Phase::Activating, line, out);
-        }
-        if meaning == Meaning::Switching {
-            self.enter(Phase::Switching, line, out);
-        }
-    }
-
-    /// There was no marker: what came before was no re-execution.
-    fn promote(&mut self, out: &mut Vec<Tracked>) {
-        for (phase, line) in std::mem::take(&mut self.provisional) {
-            self.enter(phase, line, out);
-        }
-    }
-
-    fn enter(&mut self, phase: Phase, line: u64, out: &mut Vec<Tracked>) {
-        if self.rebuild && self.phase.is_none_or(|current| current < phase) {
-            self.phase = Some(phase);
-            out.push(Tracked::Phase { phase, line });
-        }
-    }
-
-    fn end_block(&mut self, out: &mut Vec<Tracked>) {
-        if let Some(block) = self.block.take() {
-            if block.is_failed_build() {
-                self.counters.build_failed();
-                self.changed = true;
-            }
-            let phase = self.phase.unwrap_or(Phase::Running);
-            if let Some(failure) = block.failure() {
-                self.work.failed(
-                    failure.drv.as_deref().unwrap_or_default(),
-                    &failure.cause,
-                    self.now,
-                );
-                self.facts.failure.get_or_insert(failure);
-            }
-            let (line, text) = block.into_notice();
-            self.error(line, text, phase, out);
-        }
-    }
-
-    fn error(&mut self, line: u64, text: String, phase: Phase, out: &mut Vec<Tracked>) {
-        let text = cut(text);
-        self.facts.errors += 1;
-        self.facts
-            .first_error
-            .get_or_insert_with(|| (text.clone(), phase));
-        self.notice(NoticeKind::Error, line, text, out);
-    }
-
-    fn warn(&mut self, line: u64, text: String, out: &mut Vec<Tracked>) {
-        self.facts.warnings += 1;
-        self.notice(NoticeKind::Warning, line, cut(text), out);
-    }
-
-    fn unit_failed(&mut self, line: u64, unit: &str, out: &mut Vec<Tracked>) {
-        let known = self.facts.failed_units.iter().any(|known| known == unit);
-        if !known && self.facts.failed_units.len() < MAX_FAILED_UNITS {
-            self.facts.failed_units.push(unit.to_owned());
-            self.notice(NoticeKind::FailedUnit, line, cut(unit.to_owned()), out);
-        }
-    }
-
-    fn notice(&mut self, kind: NoticeKind, line: u64, text: String, out: &mut Vec<Tracked>) {
-        self.notices += 1;
-        if self.notices <= MAX_NOTICES {
-            out.push(Tracked::Notice { kind, line, text });
-        }
     }
 }
 

@@ -11,9 +11,10 @@
 use std::collections::HashMap;
 
 use crate::run::event::{BuildTime, Builds, Failure, Fetches, RunningBuild};
-use crate::run::records::{Record, Start, kind};
+use crate::run::records::Record;
 use crate::run::rules::store_name;
 
+mod activities;
 mod builds;
 mod fetches;
 mod group;
@@ -145,7 +146,7 @@ impl Work {
                 drv,
                 success,
                 cause,
-            } => self.registry.ended(&drv, success, cause, now),
+            } => self.registry.ended(&drv, success, cause.as_deref(), now),
             Record::Other => self.unknown += 1,
         }
         News::Nothing
@@ -167,7 +168,7 @@ impl Work {
 
     /// A build failed, as a message says.
     pub fn failed(&mut self, drv: &str, cause: &str, now: u64) {
-        self.registry.ended(drv, false, Some(cause.to_owned()), now);
+        self.registry.ended(drv, false, Some(cause), now);
     }
 
     /// The run is over.
@@ -226,223 +227,6 @@ impl Work {
             Target::System => true,
             Target::Tool => false,
             Target::Unknown => self.after_marker,
-        }
-    }
-
-    fn start<'a>(&mut self, sender: u32, start: &Start<'a>, now: u64) -> News<'a> {
-        let key = (sender, start.id);
-        match start.kind {
-            kind::UNKNOWN => return self.unnamed(sender, start),
-            kind::REALISE | kind::BUILDS | kind::COPY_PATHS => {
-                if !self.is_below(
-                    key.0,
-                    start.parent,
-                    &[kind::REALISE, kind::BUILDS, kind::BUILD],
-                ) {
-                    let group = self.root(sender, start.kind);
-                    self.follow(key, start, group);
-                }
-                return News::Nothing;
-            }
-            kind::BUILD_WAITING => {
-                self.activity = Some(start.text.to_string());
-                return News::Nothing;
-            }
-            _ => {}
-        }
-        let Some(group) = self.current(sender) else {
-            // A question to a cache before anything is built.
-            return News::Nothing;
-        };
-        let sure = self.is_systems(group);
-        match start.kind {
-            kind::BUILD => {
-                let drv = start.fields[0].as_deref().unwrap_or(&start.text);
-                let name = store_name_of(drv);
-                let host = start.fields[1].as_deref();
-                self.registry.start(key, drv, name, host, group, now);
-                self.name_target(group, name);
-                let sure = self.is_systems(group);
-                self.activity = Some(builds::activity(name, host, None));
-                sure.map_or(News::Nothing, |sure| News::Building { sure })
-            }
-            kind::COPY_PATH => {
-                self.follow(key, start, group);
-                let path = start.fields[0].as_deref().unwrap_or(&start.text);
-                self.activity = Some(format!("copying {}", store_name_of(path)));
-                sure.map_or(News::Nothing, |sure| News::Fetching { sure })
-            }
-            kind::FILE_TRANSFER | kind::SUBSTITUTE | kind::QUERY_PATH_INFO => {
-                self.follow(key, start, group);
-                News::Nothing
-            }
-            _ => News::Nothing,
-        }
-    }
-
-    /// An activity without a type of its own: its text says what it is (Nix src/libcmd/installable-flake.cc).
-    fn unnamed<'a>(&mut self, sender: u32, start: &Start<'a>) -> News<'a> {
-        let Some(what) = start.text.strip_prefix("evaluating derivation '") else {
-            if start.parent == 0 && start.level <= 4 && !start.text.is_empty() {
-                self.activity = Some(start.text.to_string());
-            }
-            return News::Nothing;
-        };
-        let what = what.trim_end_matches('\'');
-        let target = if what.ends_with(".config.system.build.nixos-rebuild") {
-            Target::Tool
-        } else {
-            Target::System
-        };
-        self.senders.entry(sender).or_default().target = target;
-        self.activity = Some(start.text.to_string());
-        News::Evaluating(what.to_owned())
-    }
-
-    fn stop(&mut self, key: Key) {
-        if let Some(activity) = self.activities.remove(&key) {
-            if activity.kind == kind::BUILDS
-                && let Some(group) = self
-                    .groups
-                    .iter_mut()
-                    .find(|group| group.number == activity.group)
-            {
-                group.counts.running = 0;
-                self.registry.settle(group);
-            }
-            return;
-        }
-        self.registry.stop(key, &mut self.groups);
-    }
-
-    fn progress_of<'a>(&mut self, key: Key, numbers: [u64; 4], now: u64) -> News<'a> {
-        let Some(activity) = self.activities.get_mut(&key) else {
-            return News::Nothing;
-        };
-        let number = activity.group;
-        let before = activity.done;
-        let kind = activity.kind;
-        if matches!(kind, kind::FILE_TRANSFER | kind::COPY_PATH) {
-            activity.done = numbers[0];
-            if kind == kind::FILE_TRANSFER
-                && !self.is_below(
-                    key.0,
-                    self.activities.get(&key).map_or(0, |own| own.parent),
-                    &[kind::SUBSTITUTE, kind::COPY_PATH],
-                )
-            {
-                return News::Nothing;
-            }
-        }
-        let Some(at) = self.groups.iter().position(|group| group.number == number) else {
-            return News::Nothing;
-        };
-        let group = &mut self.groups[at];
-        match kind {
-            kind::BUILDS => {
-                group.count_builds(numbers, now);
-                self.registry.counted(group, now);
-                if group.counts.running > 0
-                    && let Some(sure) = self.is_systems(number)
-                {
-                    return News::Building { sure };
-                }
-            }
-            kind::COPY_PATHS => group.count_copies(numbers),
-            kind::FILE_TRANSFER | kind::COPY_PATH => {
-                group.transfer(kind, before, numbers[0]);
-                let counted = self.counters().1.bytes_done;
-                self.rate.sample(counted, now);
-            }
-            _ => {}
-        }
-        News::Nothing
-    }
-
-    fn follow(&mut self, key: Key, start: &Start<'_>, group: u64) {
-        if self.activities.len() < MAX_ACTIVITIES {
-            let activity = Activity {
-                kind: start.kind,
-                parent: start.parent,
-                group,
-                done: 0,
-            };
-            self.activities.insert(key, activity);
-        }
-    }
-
-    /// Whether the activity, or one that it belongs to, is of one of these types.
-    fn is_below(&self, sender: u32, id: u64, kinds: &[u64]) -> bool {
-        let mut id = id;
-        for _ in 0..MAX_DEPTH {
-            if self.registry.has((sender, id)) {
-                return kinds.contains(&kind::BUILD);
-            }
-            let Some(activity) = self.activities.get(&(sender, id)) else {
-                return false;
-            };
-            if kinds.contains(&activity.kind) {
-                return true;
-            }
-            id = activity.parent;
-        }
-        false
-    }
-
-    /// The group that a counting activity belongs to: the sender's newest one, unless that has one of its type already.
-    fn root(&mut self, sender: u32, kind: u64) -> u64 {
-        if let Some(group) = self.groups.iter_mut().rfind(|group| group.sender == sender)
-            && group.joins(kind)
-        {
-            return group.number;
-        }
-        let known = self.senders.entry(sender).or_default();
-        let number = self.next_group;
-        self.next_group += 1;
-        self.groups.push(Group::new(
-            number,
-            sender,
-            known.target,
-            known.listed.take(),
-            kind,
-        ));
-        if self.groups.len() > MAX_GROUPS {
-            let group = self.groups.remove(0);
-            if self.counts(&group) {
-                let (builds, fetches) = &mut self.past;
-                group.add_to(builds, fetches);
-            }
-            self.registry.forget(&group);
-        }
-        number
-    }
-
-    /// The sender's newest group.
-    fn current(&self, sender: u32) -> Option<u64> {
-        let group = self.groups.iter().rfind(|group| group.sender == sender);
-        group.map(|group| group.number)
-    }
-
-    /// Whether a group is the system's; false where it may be, none where it is the tool's own.
-    fn is_systems(&self, number: u64) -> Option<bool> {
-        let group = self.groups.iter().find(|group| group.number == number)?;
-        (group.target != Target::Tool).then(|| self.counts(group))
-    }
-
-    fn group_of(&mut self, key: Key) -> Option<&mut Group> {
-        let number = self.activities.get(&key)?.group;
-        self.groups.iter_mut().find(|group| group.number == number)
-    }
-
-    /// Before the tool's own line, a build of its package is its re-execution.
-    fn name_target(&mut self, number: u64, name: &str) {
-        if self.after_marker || !name.starts_with("nixos-rebuild") {
-            return;
-        }
-        if let Some(group) = self.groups.iter_mut().find(|group| group.number == number)
-            && group.target == Target::Unknown
-        {
-            group.target = Target::Tool;
         }
     }
 }

@@ -62,7 +62,7 @@ impl SideChannel {
         let listener = bound
             .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
             .inspect_err(|error| {
-                tracing::debug!("{text}: {error}; progress comes from the terminal")
+                tracing::debug!("{text}: {error}; progress comes from the terminal");
             })
             .ok()?;
         Some(Self {

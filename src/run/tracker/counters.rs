@@ -95,7 +95,12 @@ impl Counters {
         builds.failed = builds.failed.max(failed);
         builds.done = builds.done.max(done);
         builds.running = running;
-        builds.planned = builds.planned.max(builds.done + builds.failed + running);
+        builds.planned = builds.planned.max(
+            builds
+                .done
+                .saturating_add(builds.failed)
+                .saturating_add(running),
+        );
     }
 
     /// Copies: done, expected, running, failed.
@@ -143,7 +148,7 @@ impl Counters {
 
     /// Nothing runs any more. Returns whether that is news.
     pub(super) fn stop(&mut self, success: bool) -> bool {
-        let over = self.builds.done + self.builds.failed;
+        let over = self.builds.done.saturating_add(self.builds.failed);
         if !success && self.builds.planned > over {
             self.builds.interrupted = self.builds.planned - over;
             self.builds.running = 0;

@@ -30,7 +30,8 @@ impl Tracker {
             _ => {}
         }
         match meaning {
-            Meaning::Error | Meaning::Warning => {}
+            // Records were taken before the text was looked at.
+            Meaning::Error | Meaning::Warning | Meaning::Record => {}
             Meaning::Marker => {
                 // Only the first one: a builder may print it too.
                 if !std::mem::replace(&mut self.marker, true) {
@@ -52,7 +53,6 @@ impl Tracker {
                 .plan_fetches(said.plan_size(), said.plan_bytes()),
             Meaning::BuildStart => self.build_start(said.name().unwrap_or_default(), line, out),
             Meaning::CopyStart => self.copy_start(said.name().unwrap_or_default(), line, out),
-            Meaning::Record => {}
             Meaning::Activating | Meaning::Switching => {
                 self.facts.activated |= meaning == Meaning::Switching
                     || said.text.starts_with("activating the configuration");
@@ -157,7 +157,6 @@ impl Tracker {
         out: &mut Vec<Tracked>,
     ) {
         match self.work.take(sender, record, self.now) {
-            News::Nothing | News::Evaluating(_) => {}
             News::Building { sure } => self.work_of(Phase::Building, sure, line, out),
             News::Fetching { sure } => self.work_of(Phase::Fetching, sure, line, out),
             // Errors, warnings, notices and the plan (information); more is for debugging.
@@ -171,7 +170,7 @@ impl Tracker {
                     self.end_block(out);
                 }
             }
-            News::Message(..) => {}
+            News::Nothing | News::Evaluating(_) | News::Message(..) => {}
         }
         self.changed = true;
     }

@@ -168,7 +168,9 @@ impl Registry {
         let over = self
             .open_in(group.number)
             .saturating_sub(group.counts.running);
-        let known = (group.ends[0] + group.ends[1]).saturating_sub(over);
+        let known = group.ends[0]
+            .saturating_add(group.ends[1])
+            .saturating_sub(over);
         let built = known.min(group.ends[0]);
         group.ends[0] -= built;
         group.ends[1] -= known - built;
@@ -186,7 +188,7 @@ impl Registry {
     }
 
     /// A build is said to be over by name.
-    pub(super) fn ended(&mut self, drv: &str, success: bool, cause: Option<String>, now: u64) {
+    pub(super) fn ended(&mut self, drv: &str, success: bool, cause: Option<&str>, now: u64) {
         let number = self.by_drv.get(drv).copied();
         if !success {
             let open = number.and_then(|number| self.open.get(&number));
@@ -196,7 +198,7 @@ impl Registry {
                 name: cut(name),
                 drv: Some(cut(drv)),
                 host: open.and_then(|open| open.host.clone()),
-                cause: cut(cause.as_deref().unwrap_or("it failed")),
+                cause: cut(cause.unwrap_or("it failed")),
                 log: open.map_or_else(Vec::new, |open| open.log.iter().cloned().collect()),
             };
             match &mut self.failure {
@@ -309,7 +311,9 @@ pub(super) fn activity(name: &str, host: Option<&str>, phase: Option<&str>) -> S
         text.push_str(host);
     }
     if let Some(phase) = phase {
-        text.push_str(&format!(" ({phase})"));
+        text.push_str(" (");
+        text.push_str(phase);
+        text.push(')');
     }
     text
 }

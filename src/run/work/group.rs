@@ -94,7 +94,7 @@ impl Group {
             self.ended_at = now;
         }
         for (sum, end) in self.ends.iter_mut().zip(ends) {
-            *sum += end;
+            *sum = sum.saturating_add(end);
         }
         // What is done stays done, whatever a retry says.
         counts.done = counts.done.max(done);
@@ -147,7 +147,7 @@ impl Group {
 
     /// Whether there is a number of builds to show.
     fn expects(&self) -> bool {
-        self.listed || self.seen_running || self.counts.done + self.counts.failed > 0
+        self.listed || self.seen_running || self.counts.done > 0 || self.counts.failed > 0
     }
 
     pub(super) fn add_to(&self, builds: &mut Builds, fetches: &mut Fetches) {
