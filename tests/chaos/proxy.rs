@@ -250,12 +250,7 @@ impl Direction {
     async fn pump(mut self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>) -> Result<(), Cut> {
         let mut buffer = vec![0; BUFFER];
         loop {
-            let stall = self.treatment.borrow_and_update().stall;
-            let stall = stall.filter(|stall| (self.stalled)(stall));
-            if stall.is_some_and(|stall| !stall.swallow) {
-                self.treatment.changed().await.map_err(|_| Cut::Fin)?;
-                continue;
-            }
+            self.flows().await?;
             let read = tokio::select! {
                 read = from.read(&mut buffer) => read,
                 changed = self.treatment.changed() => {
@@ -265,9 +260,25 @@ impl Direction {
             };
             match read {
                 Ok(0) => return to.shutdown().await.map_err(|_| Cut::Rst),
-                Ok(_) if stall.is_some() => {}
-                Ok(len) => self.pass(&buffer[..len], &mut to).await?,
+                // The treatment may have changed in the moment of the read.
+                Ok(len) => {
+                    if self.flows().await? {
+                        self.pass(&buffer[..len], &mut to).await?;
+                    }
+                }
                 Err(_) => return Err(Cut::Rst),
+            }
+        }
+    }
+
+    /// Waits while bytes are held back. Answers whether they pass; else they are swallowed.
+    async fn flows(&mut self) -> Result<bool, Cut> {
+        loop {
+            let stall = self.treatment.borrow_and_update().stall;
+            match stall.filter(|stall| (self.stalled)(stall)) {
+                None => return Ok(true),
+                Some(stall) if stall.swallow => return Ok(false),
+                Some(_) => self.treatment.changed().await.map_err(|_| Cut::Fin)?,
             }
         }
     }
