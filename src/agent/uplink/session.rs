@@ -26,6 +26,9 @@ use crate::wire::to_dashboard::ToDashboard;
 const READ_DEADLINE: Duration = Duration::from_secs(45);
 /// How long the dashboard may take to answer the closing of the connection.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(3);
+/// How long the closing waits while a run goes on: what ends the agent is often the run's own switch, and that it has
+/// begun its activation must be known, or the host counts as away for no reason.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 /// How often is asked whether other commands are offered than before.
 const OFFER: Duration = Duration::from_secs(60);
 /// How often a helper is asked that did not answer.
@@ -74,6 +77,9 @@ pub async fn serve(uplink: &Uplink, socket: Socket, shutdown: &CancellationToken
     let end = session.listen(&mut stream, shutdown).await;
     uplink.health.send_modify(|health| health.connected = false);
     if !matches!(end, End::Lost { .. }) {
+        if matches!(end, End::Shutdown) && !uplink.runs.is_idle() {
+            tokio::time::sleep(LAST_WORDS).await;
+        }
         close.cancel();
         // The dashboard's own closing frame tells that it has read all before it.
         let goodbye = async { while let Some(Ok(_)) = stream.next().await {} };
