@@ -25,6 +25,21 @@ pub fn seed(seeds: impl IntoIterator<Item = Vec<u8>>) {
     }
 }
 
+/// What rebuilds print: the bar, texts, records, errors.
+pub fn rebuilds() -> Vec<Vec<u8>> {
+    [
+        "building the system configuration...\r\n\r\x1b[K[1/2/10 built, 3/4 copied (1.0/2.0 MiB)] building \x1b[1mhello-2.12\x1b[0m (buildPhase): x\x1b[K\r\n",
+        "these 3 derivations will be built:\n  /nix/store/h-a.drv\nbuilding '/nix/store/h-a.drv'...\ncopying path '/nix/store/h-b' from 'https://c'...\n",
+        "error: builder for '/nix/store/h-a.drv' failed with exit code 2;\n       last 2 log lines:\n       > one\n       > two\n",
+        "error: Cannot build '/nix/store/h-a.drv'.\n       Reason: builder failed with exit code 2.\n",
+        "@nix {\"action\":\"start\",\"id\":1,\"level\":0,\"parent\":0,\"text\":\"\",\"type\":104}\n@nix {\"action\":\"start\",\"fields\":[\"/nix/store/h-a.drv\",\"\",1,1],\"id\":2,\"level\":3,\"parent\":0,\"text\":\"building\",\"type\":105}\n@nix {\"action\":\"result\",\"fields\":[0,1,1,0],\"id\":1,\"type\":105}\n",
+        "{\"action\":\"start\",\"id\":1,\"level\":0,\"parent\":0,\"text\":\"\",\"type\":104}\n{\"action\":\"result\",\"fields\":[1,1,0,0],\"id\":1,\"type\":105}\n{\"action\":\"msg\",\"level\":0,\"msg\":\"error: x\"}\n{\"action\":\"result\",\"id\":1,\"payload\":{\"drvPath\":\"/nix/store/h-a.drv\",\"status\":\"Built\"},\"type\":110}\n",
+        "activating the configuration...\nrestarting the following units: a.service\nwarning: the following units failed: b.service\nDone. The new configuration is /nix/store/h-nixos\n",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec()
+}
+
 /// One event of each kind, with the output beside it.
 pub fn events() -> Vec<(RunEvent, Vec<u8>)> {
     let raw = b"building\r\x1b[Kbuilt\nsecond line\nunfinished".to_vec();
@@ -119,6 +134,7 @@ pub fn events() -> Vec<(RunEvent, Vec<u8>)> {
                     exit_code: Some(4),
                     signal: None,
                     reason: Some("units failed".into()),
+                    failure: None,
                 },
                 lines: 5,
                 bytes: 140,
