@@ -25,6 +25,9 @@ impl Tracker {
                 self.block = Some(ErrorBlock::new(line, text));
                 return;
             }
+            // Of the setting that the supervisor adds: Nix before 2.30 does not know it, and a daemon does not take it from
+            // everybody (src/libutil/config.cc, src/libstore/daemon.cc). Neither does harm.
+            Meaning::Warning if said.text.contains("setting 'json-log-path'") => return,
             Meaning::Warning => return self.warn(line, said.text, out),
             _ if !self.rebuild => return,
             _ => {}
