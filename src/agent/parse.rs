@@ -34,6 +34,9 @@ struct Summary {
     errors: u64,
     failed_units: Vec<String>,
     generation: Option<String>,
+    /// Nix's records of a kind that this program does not know; absent for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown_records: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -107,9 +110,9 @@ pub fn run(
         &Interference::default(),
         &GroundTruth::default(),
     );
-    let counters = match structured {
+    let (counters, unknown) = match structured {
         Some(file) => side_counters(file, ended == Ended::Exited(0))?,
-        None => tracker.progress(),
+        None => (tracker.progress(), tracker.unknown_records()),
     };
     let facts = tracker.facts();
     let active = matches!(outcome.state, RunState::Succeeded | RunState::Degraded);
@@ -147,6 +150,7 @@ pub fn run(
             .new_system
             .clone()
             .filter(|_| facts.activated && active),
+        unknown_records: Some(unknown).filter(|unknown| *unknown > 0),
     };
     events.push(RunEvent::Finished {
         at: 0,
@@ -214,7 +218,7 @@ fn phase_lines(events: &[RunEvent], lines: u64) -> Vec<PhaseLines> {
 }
 
 /// The counters of a side channel's records.
-fn side_counters(file: &Path, success: bool) -> anyhow::Result<Progress> {
+fn side_counters(file: &Path, success: bool) -> anyhow::Result<(Progress, u64)> {
     let text = fs::read_to_string(file)
         .with_context(|| format!("{}: cannot be read as text", file.display()))?;
     // A tool without a marker: all of the records count.
@@ -236,7 +240,7 @@ fn side_counters(file: &Path, success: bool) -> anyhow::Result<Progress> {
         );
     }
     tracker.finish(success, &mut ignored);
-    Ok(tracker.progress())
+    Ok((tracker.progress(), tracker.unknown_records()))
 }
 
 #[cfg(test)]

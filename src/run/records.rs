@@ -2,7 +2,7 @@
 //!
 //! Schema: Nix src/libutil/logging.{hh,cc}, 2.18 to 2.36; Lix has the same without 112 and 113, Determinate Nix puts other
 //! things under 109 and 110 and gives them a `payload` instead of `fields`. The format has no version, so what is not known
-//! is kept as [`Record::Other`] and never an error. An id is the number of a process and a counter; it does not fit a
+//! is [`Record::Unknown`] and never an error. An id is the number of a process and a counter; it does not fit a
 //! JavaScript number, so writers may quote it, and it says nothing about who wrote it.
 
 use std::borrow::Cow;
@@ -32,15 +32,23 @@ pub(super) mod kind {
     pub const SUBSTITUTE: u64 = 108;
     pub const QUERY_PATH_INFO: u64 = 109;
     pub const BUILD_WAITING: u64 = 111;
+    /// The newest type, of Nix 2.36.
+    pub const NEWEST: u64 = 113;
 }
 
 /// Types of results.
 mod result {
+    pub const FILE_LINKED: u64 = 100;
     pub const BUILD_LOG_LINE: u64 = 101;
+    pub const UNTRUSTED_PATH: u64 = 102;
+    pub const CORRUPTED_PATH: u64 = 103;
     pub const SET_PHASE: u64 = 104;
     pub const PROGRESS: u64 = 105;
     pub const SET_EXPECTED: u64 = 106;
     pub const POST_BUILD_LOG_LINE: u64 = 107;
+    pub const FETCH_STATUS: u64 = 108;
+    /// Of Nix 2.36, with fields; of Determinate Nix the hash of a path, with a payload.
+    pub const HASHED_PATH: u64 = 109;
     /// Determinate Nix only, with a payload.
     pub const BUILD_RESULT: u64 = 110;
 }
@@ -101,8 +109,10 @@ pub enum Record<'a> {
         /// Why it did not, in words.
         cause: Option<String>,
     },
-    /// A record that says nothing here, or that is not known.
+    /// A record that says nothing here.
     Other,
+    /// A record of a type or shape that is not known: it is counted, and changes nothing.
+    Unknown,
 }
 
 /// An activity that begins.
@@ -161,7 +171,7 @@ pub fn parse(json: &[u8]) -> Option<Record<'_>> {
             level: raw.level,
             text: raw.msg,
         },
-        // What a builder says of itself, and what is new.
+        // What a builder says of itself.
         "setPhase" => Record::Other,
         _ => return None,
     })
@@ -189,7 +199,8 @@ fn of_result(raw: Raw<'_>) -> Record<'_> {
                 success,
                 cause,
             },
-            _ => Record::Other,
+            (result::HASHED_PATH, _) => Record::Other,
+            _ => Record::Unknown,
         };
     }
     let number = |at: usize| raw.fields.get(at).and_then(Field::number);
@@ -197,7 +208,7 @@ fn of_result(raw: Raw<'_>) -> Record<'_> {
         result::PROGRESS => {
             let numbers = [number(0), number(1), number(2), number(3)];
             let [Some(a), Some(b), Some(c), Some(d)] = numbers else {
-                return Record::Other;
+                return Record::Unknown;
             };
             Record::Progress {
                 id,
@@ -206,16 +217,21 @@ fn of_result(raw: Raw<'_>) -> Record<'_> {
         }
         result::SET_EXPECTED => match (number(0), number(1)) {
             (Some(kind), Some(amount)) => Record::Expected { id, kind, amount },
-            _ => Record::Other,
+            _ => Record::Unknown,
         },
         kind @ (result::BUILD_LOG_LINE | result::POST_BUILD_LOG_LINE | result::SET_PHASE) => {
             match raw.fields.into_iter().next().and_then(Field::text) {
                 Some(phase) if kind == result::SET_PHASE => Record::Phase { id, phase },
                 Some(line) => Record::Log { id, line },
-                None => Record::Other,
+                None => Record::Unknown,
             }
         }
-        _ => Record::Other,
+        result::FILE_LINKED
+        | result::UNTRUSTED_PATH
+        | result::CORRUPTED_PATH
+        | result::FETCH_STATUS
+        | result::HASHED_PATH => Record::Other,
+        _ => Record::Unknown,
     }
 }
 

@@ -192,6 +192,11 @@ impl Tracker {
         self.work.take_built()
     }
 
+    /// How many of Nix's records were of a kind that is not known here: a newer Nix than this program.
+    pub fn unknown_records(&self) -> u64 {
+        self.work.unknown()
+    }
+
     /// The build that failed, where one is known.
     pub fn failure(&self) -> Option<Failure> {
         let known = self.work.failure().or(self.facts.failure.as_ref());

@@ -49,8 +49,6 @@ struct Activity {
 pub enum News<'a> {
     /// Nothing, or only counters.
     Nothing,
-    /// Nix evaluates this.
-    Evaluating(String),
     /// A build of the system's began, or is counted as running. `sure` is false where it may be the tool's own.
     Building {
         /// See above.
@@ -107,7 +105,7 @@ impl Work {
         self.groups.iter().any(|group| group.counts.running > 0)
     }
 
-    /// The rebuild tool said that it begins with the system itself. `first`: what is not known to be the system's was its own.
+    /// The rebuild tool said that it begins with the system itself: what was not known to be the system's was its own.
     pub fn marker(&mut self) {
         self.after_marker = true;
         for group in &mut self.groups {
@@ -147,7 +145,8 @@ impl Work {
                 success,
                 cause,
             } => self.registry.ended(&drv, success, cause.as_deref(), now),
-            Record::Other => self.unknown += 1,
+            Record::Other => {}
+            Record::Unknown => self.unknown += 1,
         }
         News::Nothing
     }

@@ -32,7 +32,8 @@ pub fn is_silent(record: &Record<'_>) -> bool {
         | Record::Expected { .. }
         | Record::Phase { .. }
         | Record::Built { .. }
-        | Record::Other => true,
+        | Record::Other
+        | Record::Unknown => true,
     }
 }
 

@@ -41,11 +41,16 @@ fn what_is_no_record_is_none_and_what_is_new_is_kept() {
     ] {
         assert_eq!(read(none), None, "{none}");
     }
-    for other in [
+    for unknown in [
         r#"{"action":"result","fields":["x"],"id":2,"type":105}"#,
         r#"{"action":"result","fields":[1,2,3],"id":2,"type":105}"#,
         r#"{"action":"result","fields":[99999999999999999999,2,3,4],"id":2,"type":105}"#,
         r#"{"action":"result","fields":[1,2],"id":2,"type":999}"#,
+        r#"{"action":"result","payload":{"hash":"x"},"id":2,"type":110}"#,
+    ] {
+        assert_eq!(read(unknown), Some(Record::Unknown), "{unknown}");
+    }
+    for other in [
         r#"{"action":"result","fields":["/nix/store/a-b"],"id":2,"type":109}"#,
         r#"{"action":"result","payload":{"hash":"x"},"id":2,"type":109}"#,
         r#"{"action":"setPhase","phase":"buildPhase"}"#,
@@ -121,7 +126,7 @@ fn results_of_determinate_nix_are_told_by_their_shape() {
     );
     assert_eq!(
         read(r#"{"action":"result","id":1,"type":110,"fields":["x"]}"#),
-        Some(Record::Other)
+        Some(Record::Unknown)
     );
 }
 

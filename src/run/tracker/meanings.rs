@@ -173,7 +173,7 @@ impl Tracker {
                     self.end_block(out);
                 }
             }
-            News::Nothing | News::Evaluating(_) | News::Message(..) => {}
+            News::Nothing | News::Message(..) => {}
         }
         self.changed = true;
     }

@@ -9,7 +9,10 @@ impl Work {
     pub(super) fn start<'a>(&mut self, sender: u32, start: &Start<'a>, now: u64) -> News<'a> {
         let key = (sender, start.id);
         match start.kind {
-            kind::UNKNOWN => return self.unnamed(sender, start),
+            kind::UNKNOWN => {
+                self.unnamed(sender, start);
+                return News::Nothing;
+            }
             kind::REALISE | kind::BUILDS | kind::COPY_PATHS => {
                 if !self.is_below(
                     key.0,
@@ -27,11 +30,11 @@ impl Work {
             }
             _ => {}
         }
+        self.unknown += u64::from(start.kind > kind::NEWEST);
         let Some(group) = self.current(sender) else {
             // A question to a cache before anything is built.
             return News::Nothing;
         };
-        let sure = self.is_systems(group);
         match start.kind {
             kind::BUILD => {
                 let drv = start.fields[0].as_deref().unwrap_or(&start.text);
@@ -39,15 +42,16 @@ impl Work {
                 let host = start.fields[1].as_deref();
                 self.registry.start(key, drv, name, host, group, now);
                 self.name_target(group, name);
-                let sure = self.is_systems(group);
                 self.activity = Some(builds::activity(name, host, None));
-                sure.map_or(News::Nothing, |sure| News::Building { sure })
+                self.is_systems(group)
+                    .map_or(News::Nothing, |sure| News::Building { sure })
             }
             kind::COPY_PATH => {
                 self.follow(key, start, group);
                 let path = start.fields[0].as_deref().unwrap_or(&start.text);
                 self.activity = Some(format!("copying {}", store_name_of(path)));
-                sure.map_or(News::Nothing, |sure| News::Fetching { sure })
+                self.is_systems(group)
+                    .map_or(News::Nothing, |sure| News::Fetching { sure })
             }
             kind::FILE_TRANSFER | kind::SUBSTITUTE | kind::QUERY_PATH_INFO => {
                 self.follow(key, start, group);
@@ -58,22 +62,17 @@ impl Work {
     }
 
     /// An activity without a type of its own: its text says what it is (Nix src/libcmd/installable-flake.cc).
-    pub(super) fn unnamed<'a>(&mut self, sender: u32, start: &Start<'a>) -> News<'a> {
-        let Some(what) = start.text.strip_prefix("evaluating derivation '") else {
-            if start.parent == 0 && start.level <= 4 && !start.text.is_empty() {
-                self.activity = Some(start.text.to_string());
-            }
-            return News::Nothing;
-        };
-        let what = what.trim_end_matches('\'');
-        let target = if what.ends_with(".config.system.build.nixos-rebuild") {
-            Target::Tool
-        } else {
-            Target::System
-        };
-        self.senders.entry(sender).or_default().target = target;
+    fn unnamed(&mut self, sender: u32, start: &Start<'_>) {
+        if let Some(what) = start.text.strip_prefix("evaluating derivation '") {
+            let tool = what
+                .trim_end_matches('\'')
+                .ends_with(".config.system.build.nixos-rebuild");
+            self.senders.entry(sender).or_default().target =
+                if tool { Target::Tool } else { Target::System };
+        } else if start.parent != 0 || start.level > 4 || start.text.is_empty() {
+            return;
+        }
         self.activity = Some(start.text.to_string());
-        News::Evaluating(what.to_owned())
     }
 
     pub(super) fn stop(&mut self, key: Key) {
@@ -128,8 +127,11 @@ impl Work {
             kind::COPY_PATHS => group.count_copies(numbers),
             kind::FILE_TRANSFER | kind::COPY_PATH => {
                 group.transfer(kind, before, numbers[0]);
-                let counted = self.counters().1.bytes_done;
-                self.rate.sample(counted, now);
+                // The sum over all groups is not made for each record.
+                if self.rate.is_due(now) {
+                    let counted = self.counters().1.bytes_done;
+                    self.rate.sample(counted, now);
+                }
             }
             _ => {}
         }

@@ -233,14 +233,21 @@ impl Registry {
     pub(super) fn running(&self, groups: &[Group]) -> Vec<RunningBuild> {
         let mut left: HashMap<u64, u64> = groups
             .iter()
+            .filter(|group| group.counts.running > 0)
             .map(|group| (group.number, group.counts.running))
             .collect();
         let mut found: Vec<RunningBuild> = Vec::new();
         for open in self.open.values().rev() {
-            let Some(left) = left.get_mut(&open.group).filter(|left| **left > 0) else {
+            if left.is_empty() {
+                break;
+            }
+            let Some(of_group) = left.get_mut(&open.group) else {
                 continue;
             };
-            *left -= 1;
+            *of_group -= 1;
+            if *of_group == 0 {
+                left.remove(&open.group);
+            }
             found.push(RunningBuild {
                 name: open.name.clone(),
                 host: open.host.clone(),

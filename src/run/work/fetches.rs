@@ -14,24 +14,28 @@ pub(super) struct Rate {
 }
 
 impl Rate {
+    /// Whether [`sample`](Self::sample) would look at its bytes.
+    pub(super) fn is_due(&self, now: u64) -> bool {
+        self.at.is_none_or(|at| now.saturating_sub(at) >= SAMPLE_MS)
+    }
+
     /// So many bytes were there at that time, in milliseconds.
     pub(super) fn sample(&mut self, bytes: u64, now: u64) {
-        let Some(at) = self.at else {
-            (self.at, self.bytes) = (Some(now), bytes);
-            return;
-        };
-        let passed = now.saturating_sub(at);
-        if passed < SAMPLE_MS {
+        if !self.is_due(now) {
             return;
         }
-        let passed = passed as f64;
+        let Some(at) = self.at.replace(now) else {
+            self.bytes = bytes;
+            return;
+        };
+        let passed = now.saturating_sub(at) as f64;
         let new = bytes.saturating_sub(self.bytes) as f64 * 1000.0 / passed;
         let weight = 1.0 - (-passed / WINDOW_MS).exp();
         let mean = self
             .per_second
             .map_or(new, |mean| mean + weight * (new - mean));
         self.per_second = Some(mean);
-        (self.at, self.bytes) = (Some(now), bytes);
+        self.bytes = bytes;
     }
 
     pub(super) fn per_second(&self) -> u64 {

@@ -71,13 +71,14 @@ fn what_belongs_to_nothing_or_is_not_known_is_counted_and_does_no_harm() {
         counted(1, "1,2,3,4"),
         start(2, 0, 105, r#""/nix/store/h-a.drv","",1,1"#),
         start(3, 0, 101, r#""https://cache.example.org""#),
+        start(4, 0, 4711, ""),
         r#"{"action":"stop","id":9}"#.to_owned(),
         r#"{"action":"result","fields":[1],"id":9,"type":4711}"#.to_owned(),
     ] {
         take(&mut work, 1, &json);
     }
     assert!(!work.is_known());
-    assert_eq!((work.counters(), work.unknown()), (Default::default(), 1));
+    assert_eq!((work.counters(), work.unknown()), (Default::default(), 2));
     // Numbers that add up to more than there is.
     group(&mut work, 1, 10);
     work.marker();
