@@ -1,5 +1,7 @@
 use super::*;
-use crate::run::event::{Builds, ProgressUnit};
+use crate::run::event::{Builds, MAX_TEXT, ProgressUnit};
+
+mod words;
 
 fn tracker(tool: RebuildTool) -> Tracker {
     Tracker::new(&RunKind::Rebuild {
