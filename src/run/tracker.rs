@@ -15,6 +15,7 @@ use crate::run::work::Work;
 
 mod counters;
 mod error_block;
+mod evidence;
 mod facts;
 mod meanings;
 mod plan;

@@ -13,6 +13,8 @@ pub struct Facts {
     /// The error that those after it follow from, and the phase it came in: the first one that is no consequence itself. None
     /// where the tool went on all the same.
     pub first_error: Option<(String, Phase)>,
+    /// That error is one of a step, after which an activation may go on: another one outranks it.
+    pub first_of_step: bool,
     /// The first build that failed itself, as the error's text tells it.
     pub failure: Option<Failure>,
     /// Units that failed, at most [`MAX_FAILED_UNITS`](crate::run::tracker::MAX_FAILED_UNITS).

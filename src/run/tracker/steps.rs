@@ -6,6 +6,13 @@ use crate::run::phase::Phase;
 use crate::run::rules::{self, Meaning, Said};
 use crate::run::tracker::{MAX_FAILED_UNITS, MAX_NOTICES, Tracked, Tracker};
 
+/// Errors of switch-to-configuration that only name what failed.
+const BARE: &[&str] = &[
+    "Failed to install bootloader",
+    "Activation script snippet '",
+    "Pre-switch check '",
+];
+
 impl Tracker {
     pub(super) fn bar(&mut self, bar: Bar, line: u64, out: &mut Vec<Tracked>) {
         self.plain();
@@ -70,7 +77,8 @@ impl Tracker {
     pub(super) fn with_why(&self, text: String) -> String {
         let before = rules::plain(&self.line_before);
         let before = before.trim();
-        if before.is_empty() || rules::said(&self.line_before, self.tool).is_some() {
+        let bare = BARE.iter().any(|bare| text.starts_with(bare));
+        if !bare || before.is_empty() || rules::said(&self.line_before, self.tool).is_some() {
             return text;
         }
         format!("{text}: {before}")
@@ -115,13 +123,35 @@ impl Tracker {
     }
 
     pub(super) fn error(&mut self, line: u64, text: String, phase: Phase, out: &mut Vec<Tracked>) {
-        let text = cut(text);
+        self.tell_error(line, cut(text), phase, false, out);
+    }
+
+    /// An error of a step, after which the activation may go on: what fails later is a better cause.
+    pub(super) fn step_error(&mut self, line: u64, text: &str, out: &mut Vec<Tracked>) {
+        let phase = self.phase.unwrap_or(Phase::Activating);
+        self.tell_error(line, cut(text.to_owned()), phase, true, out);
+    }
+
+    fn tell_error(
+        &mut self,
+        line: u64,
+        text: String,
+        phase: Phase,
+        of_step: bool,
+        out: &mut Vec<Tracked>,
+    ) {
         self.facts.errors += 1;
-        let cause_is_known = self.facts.first_error.as_ref().is_some_and(|(known, _)| {
-            !rules::is_consequence(known) || rules::is_consequence(&text)
-        });
-        if !cause_is_known {
+        let better = match &self.facts.first_error {
+            None => true,
+            Some(_) if of_step => false,
+            Some((known, _)) => {
+                self.facts.first_of_step
+                    || (rules::is_consequence(known) && !rules::is_consequence(&text))
+            }
+        };
+        if better {
             self.facts.first_error = Some((text.clone(), phase));
+            self.facts.first_of_step = of_step;
         }
         self.notice(NoticeKind::Error, line, text, out);
     }

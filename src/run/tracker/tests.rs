@@ -1,6 +1,7 @@
 use super::*;
 use crate::run::event::{Builds, MAX_TEXT, ProgressUnit};
 
+mod causes;
 mod words;
 
 fn tracker(tool: RebuildTool) -> Tracker {

@@ -19,7 +19,6 @@ pub(super) const RULES: &[Rule] = &[
             r"^updating systemd-boot from ",
             r"^installing systemd-boot",
             r#"^Skipping "/"#,
-            r#"^Copied "/.*" to "/.*"\.$"#,
             // generations-dir, raspberrypi and init-script builders
             r"^updating the boot generations directory\.\.\.",
             // lanzaboote, rust/tool/systemd/src/install.rs (0.3 to 0.5)
@@ -32,6 +31,8 @@ pub(super) const RULES: &[Rule] = &[
         &[
             r"^Installing for [a-z0-9_]+-[a-z0-9]+ platform\.$",
             r"^Installation finished\. No error reported\.$",
+            r#"^Created "/"#,
+            r#"^Copied "/.*" to "/.*"\.$"#,
             r#"^Created EFI boot entry ""#,
             r#"^Updating "/"#,
             r"^Collecting garbage\.\.\.$",
@@ -77,7 +78,7 @@ mod tests {
                 ),
                 (
                     "Copied \"/nix/store/x/systemd-bootx64.efi\" to \"/boot/EFI/systemd/systemd-bootx64.efi\".",
-                    Some(M::Activating),
+                    Some(M::Step),
                 ),
                 ("Copied \"/a\"", None),
                 (

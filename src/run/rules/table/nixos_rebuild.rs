@@ -36,7 +36,7 @@ pub(super) const RULES: &[Rule] = &[
     tool_rule(M::Failed, TOOL, &[r"^nixos-rebuild: error: (?<said>.+)"]),
     // systemd-run (systemd 255 to 258): another switch runs, or nobody may start one.
     tool_rule(
-        M::Failed,
+        M::ActivationError,
         TOOL,
         &[r"^Failed to start transient service unit: .+"],
     ),
@@ -79,7 +79,7 @@ mod tests {
                 ),
                 (
                     "Failed to start transient service unit: Unit nixos-rebuild-switch-to-configuration.service was already loaded or has a fragment file.",
-                    Some(M::Failed),
+                    Some(M::ActivationError),
                 ),
                 (
                     "Done. The new configuration is /nix/store/x-nixos-system-web",
