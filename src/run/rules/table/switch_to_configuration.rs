@@ -76,6 +76,7 @@ pub(super) const RULES: &[Rule] = &[
             r"^reviving (?:user|group) ",
             r"^\[agenix\] ",
             r"^sops-install-secrets: ",
+            r"^Setting up sops templates\.\.\.",
         ],
     ),
     tool_rule(
@@ -178,6 +179,7 @@ mod tests {
                 ("reviving user 'bob' with UID 1000", Some(M::Step)),
                 ("removing unused boot files", None),
                 ("[agenix] decrypting secrets...", Some(M::Step)),
+                ("Setting up sops templates...", Some(M::Step)),
                 ("[agenix] WARNING: no key", Some(M::Warning)),
                 (
                     "Activation script snippet 'users' failed (1)",
@@ -205,6 +207,10 @@ mod tests {
                 ("Failed to start nginx.service", Some(M::UnitFailed)),
                 (
                     "Failed to reload user unit x.service: No such unit",
+                    Some(M::UnitFailed),
+                ),
+                (
+                    "Failed to start local-fs.target: Unit -.mount is masked.",
                     Some(M::UnitFailed),
                 ),
                 ("Failed to start Nginx Web Server.", None),
