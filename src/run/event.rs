@@ -23,6 +23,14 @@ pub const MAX_FAILURE_LINES: usize = 25;
 /// The most builds that one [`RunEvent::Built`] tells of.
 pub const MAX_BUILT: usize = 256;
 
+/// At most [`MAX_TEXT`] characters.
+pub(in crate::run) fn cut(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
+        text.truncate(end);
+    }
+    text
+}
+
 /// One thing that happened in a run. `at` is in milliseconds since the epoch by the host's clock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]

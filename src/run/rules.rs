@@ -1,4 +1,4 @@
-//! What a rebuild's lines mean: one table of regular expressions, each with the program that prints it.
+//! What a rebuild's lines mean: one table of regular expressions, one file for each program that prints them.
 //!
 //! A line is looked at only if it begins with the literal text that one of them begins with, so ordinary build output
 //! costs a table look-up by its first shown byte. Expressions run in linear time whatever the line holds.
@@ -11,15 +11,18 @@ use regex_lite::Regex;
 use crate::run::ansi::after_escapes;
 use crate::run::kind::RebuildTool;
 use crate::run::rules::prefix::literal_prefix;
-use crate::run::rules::table::RULES;
 
 mod failure;
 mod parts;
 mod prefix;
+mod question;
+mod sentence;
 mod table;
 
 pub(super) use failure::{failure, plain_lines};
 pub(super) use parts::{bytes, plain, store_name};
+pub(super) use question::Question;
+pub(super) use sentence::{is_consequence, sentence};
 
 /// What a line means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,24 +33,42 @@ pub(super) enum Meaning {
     BuildPlan,
     /// `these N paths will be fetched (…)`
     FetchPlan,
+    /// A derivation of the list that follows a build plan.
+    PlanEntry,
+    /// The rebuild tool builds something for itself.
+    ToolBuild,
     /// `building '….drv'...`
     BuildStart,
     /// `copying path '…' from '…'...`
     CopyStart,
+    /// What goes on, where nothing else follows from it.
+    Activity,
     /// A line of the activation: of its first half, before units are started again.
     Activating,
     /// A line of its second half.
     Switching,
+    /// What an activation that has begun does next. Others print such lines too, so none begins with it.
+    Step,
+    /// What went wrong in such a step.
+    StepError,
     Warning,
     Error,
-    /// An error of the activation, which has no `error:` before it.
+    /// An error that has no `error:` before it.
+    Failed,
+    /// The same of the activation.
     ActivationError,
+    /// What git says before it fails: often the cause of Nix's error after it, and sometimes nothing bad.
+    Git,
+    /// A question, or that nobody is there to be asked.
+    Prompt(Question),
     /// The activation script itself failed.
     ScriptFailed,
     /// `Failed to start nginx.service`
     UnitFailed,
     /// `warning: the following units failed: a, b`
     UnitsFailed,
+    /// `warning: user activation for NAME failed`
+    UserFailed,
     /// The bash tool's only word on a switch-to-configuration that did not exit with 0.
     SwitchErrors,
     /// The kernel or init of the new configuration needs a reboot.
@@ -77,7 +98,7 @@ struct Matcher {
     /// Has what follows the prefix; none where nothing does.
     regex: Option<Regex>,
     meaning: Meaning,
-    tool: Option<RebuildTool>,
+    tools: &'static [RebuildTool],
 }
 
 impl Matcher {
@@ -101,7 +122,7 @@ type Buckets = [Vec<Matcher>; 128];
 /// A pattern that is none would be left out; a test compiles them all.
 static BUCKETS: LazyLock<Buckets> = LazyLock::new(|| {
     let mut buckets: Buckets = std::array::from_fn(|_| Vec::new());
-    for rule in RULES {
+    for rule in table::rules() {
         for pattern in rule.patterns {
             let (prefix, whole) = literal_prefix(pattern);
             let regex = if whole {
@@ -118,7 +139,7 @@ static BUCKETS: LazyLock<Buckets> = LazyLock::new(|| {
                     prefix,
                     regex,
                     meaning: rule.meaning,
-                    tool: rule.tool,
+                    tools: rule.tools,
                 });
             }
         }
@@ -135,7 +156,7 @@ pub(super) fn said(visible: &[u8], tool: Option<RebuildTool>) -> Option<Said> {
         .iter()
         .filter(|matcher| {
             bytes.starts_with(matcher.prefix.as_bytes())
-                && (matcher.tool.is_none() || tool.is_none() || matcher.tool == tool)
+                && tool.is_none_or(|tool| matcher.tools.is_empty() || matcher.tools.contains(&tool))
         })
         .peekable();
     candidates.peek()?;
@@ -150,74 +171,4 @@ pub(super) fn said(visible: &[u8], tool: Option<RebuildTool>) -> Option<Said> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use Meaning as M;
-    use RebuildTool::{DarwinRebuild, NixosRebuild};
-
-    #[track_caller]
-    fn check(line: &str, expected: Option<Meaning>) {
-        assert_eq!(
-            said(line.as_bytes(), None).map(|said| said.meaning),
-            expected,
-            "{line}"
-        );
-    }
-
-    #[test]
-    fn lines_and_their_meaning() {
-        check("\u{1b}[K\u{1b}[31;1merror:\u{1b}[0m x", Some(M::Error));
-        check("warning: Git tree is dirty", Some(M::Warning));
-        check(
-            "warning: the following units failed: a.service",
-            Some(M::UnitsFailed),
-        );
-        check("these 10 derivations will be built:", Some(M::BuildPlan));
-        check(
-            "these 5 paths will be fetched (2.3 KiB download, 6.1 KiB unpacked):",
-            Some(M::FetchPlan),
-        );
-        check("these are words", None);
-        check("these 5 derivations will be built: x", None);
-        check("building '/nix/store/abc-x.drv'...", Some(M::BuildStart));
-        check("building '/tmp/x'...", None);
-        check("updating GRUB 2 menuXXX", None);
-        check("warning: the following units", Some(M::Warning));
-        check("Failed to start nginx.service", Some(M::UnitFailed));
-        check("Failed to start Nginx Web Server.", None);
-        check(
-            "Command 'x' returned non-zero exit status 4.",
-            Some(M::CommandFailed),
-        );
-        check("Command 'x' is fine", None);
-        check("would activate the configuration...", None);
-        check("web> activating the configuration...", None);
-        check("  CC  src/file1.o", None);
-        check("", None);
-        check("ü", None);
-    }
-
-    #[test]
-    fn a_tool_prints_only_its_own_lines() {
-        let of = |tool| said(b"setting up users...", tool).is_some();
-        assert!(of(None) && of(Some(DarwinRebuild)) && !of(Some(NixosRebuild)));
-    }
-
-    #[test]
-    fn every_pattern_is_in_use() {
-        let patterns = || RULES.iter().flat_map(|rule| rule.patterns);
-        for pattern in patterns() {
-            let regex = Regex::new(pattern).expect(pattern);
-            let (prefix, whole) = literal_prefix(pattern);
-            assert!(!prefix.is_empty(), "{pattern}");
-            if whole {
-                // Where the prefix stands for the expression, both find the same.
-                assert!(regex.is_match(&prefix), "{pattern}");
-                assert!(!regex.is_match(&prefix[..prefix.len() - 1]), "{pattern}");
-                assert!(!regex.is_match(&format!(" {prefix}")), "{pattern}");
-            }
-        }
-        let compiled = BUCKETS.iter().map(Vec::len).sum::<usize>();
-        assert_eq!(compiled, patterns().count());
-    }
-}
+mod tests;

@@ -2,9 +2,10 @@
 //! outranks texts, except that the bash `nixos-rebuild` turns every failed activation into 1: there the texts tell which
 //! one it was. The links outrank both: what does not run was not switched to.
 
-use crate::run::event::{Failure, MAX_TEXT, Outcome};
+use crate::run::event::{Failure, Outcome, cut};
 use crate::run::kind::{RebuildTool, RunKind};
 use crate::run::phase::{Phase, RunState};
+use crate::run::rules::sentence;
 use crate::run::system::GroundTruth;
 use crate::run::tracker::Tracker;
 
@@ -54,7 +55,7 @@ pub fn outcome(
         Ended::NotStarted(_) | Ended::Unknown => (None, None),
     };
     let (state, reason) = judge(kind, ended, tracker, interference, truth);
-    let reason = reason.map(|reason| reason.chars().take(MAX_TEXT).collect());
+    let reason = reason.map(|reason| cut(format!("{reason}{}", question(state, tracker))));
     Outcome {
         state,
         exit_code,
@@ -64,6 +65,21 @@ pub fn outcome(
             .failure()
             .filter(|_| state != RunState::Succeeded)
             .map(Box::new),
+    }
+}
+
+/// That something asked a question, where the run did not get beyond the phase of it.
+fn question(state: RunState, tracker: &Tracker) -> String {
+    use RunState::{Failed, Lost, Stopped, TimedOut};
+    match &tracker.facts().question {
+        Some((advice, phase))
+            if matches!(state, Failed | Lost | Stopped | TimedOut)
+                && tracker.phase() == Some(*phase)
+                && tracker.failure().is_none() =>
+        {
+            format!("; {advice}")
+        }
+        _ => String::new(),
     }
 }
 
@@ -179,19 +195,19 @@ fn failed(code: i32, tracker: &Tracker) -> String {
         let step = step.map(|step| step.trim_end_matches('.'));
         step.map_or_else(String::new, |step| format!(" at `{step}`"))
     };
-    if let (Some(failure), Some((_, phase))) = (tracker.failure(), &facts.first_error) {
+    if let Some(failure) = tracker.failure() {
         let Failure {
             name, cause, host, ..
         } = failure;
         let host = host.map_or_else(String::new, |host| format!(" on {host}"));
-        return format!("failed while {} {name}{host}: {cause}", phase.name());
+        return format!("failed while building {name}{host}: {cause}");
     }
     match &facts.first_error {
         Some((error, Phase::Running)) => {
-            format!("failed with exit status {code}: {error}")
+            format!("failed with exit status {code}: {}", sentence(error))
         }
         // Units are started even after the activation script failed: name the phase of the error.
-        Some((error, phase)) => format!("failed while {}: {error}", phase.name()),
+        Some((error, phase)) => format!("failed while {}: {}", phase.name(), sentence(error)),
         None => {
             let last = tracker.last_line();
             let said = if last.is_empty() {

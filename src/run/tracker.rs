@@ -6,7 +6,7 @@
 //! are kept apart and count only if that line never comes (home-manager prints none).
 
 use crate::run::bar;
-use crate::run::event::{BuildTime, Failure, MAX_TEXT, NoticeKind, Progress};
+use crate::run::event::{BuildTime, Failure, NoticeKind, Progress, cut};
 use crate::run::kind::{RebuildTool, RunKind};
 use crate::run::phase::Phase;
 use crate::run::records;
@@ -15,13 +15,16 @@ use crate::run::work::Work;
 
 mod counters;
 mod error_block;
+mod evidence;
 mod facts;
 mod meanings;
+mod plan;
 mod steps;
 
 use counters::Counters;
 use error_block::ErrorBlock;
 pub use facts::Facts;
+use plan::Plan;
 
 /// The most failed units that are remembered by name.
 pub const MAX_FAILED_UNITS: usize = 50;
@@ -49,6 +52,8 @@ pub enum Tracked {
 
 /// The most notices of one run that are told; further ones are only counted.
 pub const MAX_NOTICES: usize = 1000;
+/// Actions of the rebuild tools that activate nothing, whatever they print.
+const INACTIVE: &[&str] = &["build", "dry-build", "dry-run", "dry-activate"];
 /// How much of the last line is kept for the reason of a failure, in bytes.
 const MAX_LAST_LINE: usize = 400;
 
@@ -71,12 +76,16 @@ pub struct Tracker {
     /// None: any of them (a recording).
     tool: Option<RebuildTool>,
     rebuild: bool,
+    /// The action may activate something: then its lines begin a phase.
+    activates: bool,
     phase: Option<Phase>,
     marker: bool,
     /// Phases before the marker, and whether the tool was seen to build itself.
     provisional: Vec<(Phase, u64)>,
     builds_itself: bool,
     counters: Counters,
+    /// What Nix listed to be built.
+    plan: Plan,
     /// What records told, and where they come from.
     work: Work,
     origin: Origin,
@@ -88,6 +97,8 @@ pub struct Tracker {
     facts: Facts,
     notices: usize,
     last_line: Vec<u8>,
+    /// The one before it.
+    line_before: Vec<u8>,
     changed: bool,
 }
 
@@ -95,7 +106,10 @@ impl Tracker {
     /// For a run of that kind.
     pub fn new(kind: &RunKind) -> Self {
         match kind {
-            RunKind::Rebuild { tool, .. } => Self::build(Some(*tool), true),
+            RunKind::Rebuild { tool, action } => Self {
+                activates: !INACTIVE.contains(&action.as_str()),
+                ..Self::build(Some(*tool), true)
+            },
             RunKind::Plain => Self::build(None, false),
         }
     }
@@ -109,11 +123,13 @@ impl Tracker {
         Self {
             tool,
             rebuild,
+            activates: true,
             phase: None,
             marker: tool == Some(RebuildTool::HomeManager),
             provisional: Vec::new(),
             builds_itself: false,
             counters: Counters::default(),
+            plan: Plan::default(),
             work: Work::default(),
             origin: Origin::Unknown,
             now: 0,
@@ -122,6 +138,7 @@ impl Tracker {
             facts: Facts::default(),
             notices: 0,
             last_line: Vec::new(),
+            line_before: Vec::new(),
             changed: false,
         }
     }
@@ -199,14 +216,20 @@ impl Tracker {
 
     /// The build that failed, where one is known.
     pub fn failure(&self) -> Option<Failure> {
-        let known = self.work.failure().or(self.facts.failure.as_ref());
+        // An activation only begins when all is built.
+        let built = self.work.failure().filter(|_| !self.is_activating());
+        let known = built.or(self.facts.failure.as_ref());
         known.cloned().map(|mut failure| {
-            // What Nix printed of its log is better than nothing.
-            if failure.log.is_empty()
-                && let Some(told) = self.facts.failure.as_ref()
+            // What Nix printed of it is better than nothing.
+            if let Some(told) = self.facts.failure.as_ref()
                 && told.name == failure.name
             {
-                failure.log.clone_from(&told.log);
+                if failure.log.is_empty() {
+                    failure.log.clone_from(&told.log);
+                }
+                if failure.host.is_none() {
+                    failure.host.clone_from(&told.host);
+                }
             }
             failure
         })
@@ -245,6 +268,7 @@ impl Tracker {
 
     fn keep_last(&mut self, visible: &[u8]) {
         if !visible.is_empty() {
+            std::mem::swap(&mut self.last_line, &mut self.line_before);
             self.last_line.clear();
             let kept = visible.len().min(MAX_LAST_LINE);
             self.last_line.extend_from_slice(&visible[..kept]);
@@ -294,14 +318,6 @@ impl Tracker {
         // What was not known to be the system's is, now that no other line came.
         self.marker = true;
     }
-}
-
-/// At most [`MAX_TEXT`] characters.
-pub(super) fn cut(mut text: String) -> String {
-    if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
-        text.truncate(end);
-    }
-    text
 }
 
 #[cfg(test)]

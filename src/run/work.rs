@@ -12,7 +12,6 @@ use std::collections::HashMap;
 
 use crate::run::event::{BuildTime, Builds, Failure, Fetches, RunningBuild};
 use crate::run::records::Record;
-use crate::run::rules::store_name;
 
 mod activities;
 mod builds;
@@ -228,16 +227,6 @@ impl Work {
             Target::Unknown => self.after_marker,
         }
     }
-}
-
-/// `/nix/store/…-hello-2.12.drv` → `hello-2.12`
-fn store_name_of(path: &str) -> &str {
-    if path.contains('\'') {
-        return store_name(path);
-    }
-    let file = path.rsplit('/').next().unwrap_or(path);
-    let name = file.split_once('-').map_or(file, |(_, name)| name);
-    name.strip_suffix(".drv").unwrap_or(name)
 }
 
 #[cfg(test)]

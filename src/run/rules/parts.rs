@@ -35,6 +35,16 @@ impl Said {
         self.part("name")
     }
 
+    /// The machine that builds: `ssh://box` of `… on 'ssh://box'...`.
+    pub(in crate::run) fn host(&self) -> Option<&str> {
+        self.part("host")
+    }
+
+    /// What the line tells, without the program's name before it; the whole line where the rule names no part.
+    pub(in crate::run) fn told(&self) -> &str {
+        self.part("said").unwrap_or(&self.text)
+    }
+
     /// `Failed to start nginx.service` → the unit.
     pub(in crate::run) fn unit(&self) -> Option<&str> {
         self.part("unit")
@@ -63,12 +73,18 @@ impl Said {
 /// A pattern that is none would find no name; a test finds one.
 static STORE_NAME: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(STORE_PATH).ok());
 
-/// The name of the first quoted store path in a sentence, or the sentence.
+/// The name of the first quoted store path in a sentence, or the sentence; of a bare store path, its name:
+/// `/nix/store/…-hello-2.12.drv` → `hello-2.12`.
 pub(in crate::run) fn store_name(text: &str) -> &str {
-    STORE_NAME
-        .as_ref()
-        .and_then(|regex| regex.captures(text)?.name("name"))
-        .map_or(text, |name| name.as_str())
+    if text.contains('\'') {
+        return STORE_NAME
+            .as_ref()
+            .and_then(|regex| regex.captures(text)?.name("name"))
+            .map_or(text, |name| name.as_str());
+    }
+    let file = text.rsplit('/').next().unwrap_or(text);
+    let name = file.split_once('-').map_or(file, |(_, name)| name);
+    name.strip_suffix(".drv").unwrap_or(name)
 }
 
 /// The text of a line without colours.
@@ -146,11 +162,24 @@ mod tests {
             name("copying path '/nix/store/abc-hello-2.12' from 'https://cache.nixos.org'..."),
             hello
         );
+        for (text, name) in [
+            (
+                "checking outputs of '/nix/store/abc-hello-2.12.drv'",
+                "hello-2.12",
+            ),
+            ("/nix/store/abc-hello-2.12.drv", "hello-2.12"),
+            ("/nix/store/abc-hello-2.12", "hello-2.12"),
+            ("something else", "something else"),
+            ("", ""),
+        ] {
+            assert_eq!(store_name(text), name);
+        }
+        let host = |line: &str| of(line, |said| said.host().map(str::to_owned));
         assert_eq!(
-            store_name("checking outputs of '/nix/store/abc-hello-2.12.drv'"),
-            "hello-2.12"
+            host("building '/nix/store/abc-x.drv' on 'ssh://the-host/x'..."),
+            Some("ssh://the-host/x".to_owned())
         );
-        assert_eq!(store_name("something else"), "something else");
+        assert_eq!(host("building '/nix/store/abc-x.drv'..."), None);
     }
 
     #[test]
@@ -192,5 +221,8 @@ mod tests {
             }),
             Some("/nix/store/abc-x".to_owned())
         );
+        let told = |line: &str| of(line, |said| said.told().to_owned());
+        assert_eq!(told("nixos-rebuild: error: no"), "no");
+        assert_eq!(told("error: no"), "error: no");
     }
 }

@@ -1,6 +1,6 @@
 //! What is known of a run whose end nobody saw.
 
-use crate::run::event::MAX_TEXT;
+use crate::run::event::cut;
 use crate::run::phase::Phase;
 use crate::run::system::{GroundTruth, SystemState};
 
@@ -22,7 +22,7 @@ pub struct LastKnown {
 /// The reason of a lost run: what happened, what is kept, how the host is now, what to do next.
 pub fn lost(known: &LastKnown, now: &SystemState) -> String {
     let Some(before) = &known.before else {
-        return cut(&format!(
+        return cut(format!(
             "lost before its program was started: {}; run the command again",
             known.why
         ));
@@ -62,13 +62,9 @@ pub fn lost(known: &LastKnown, now: &SystemState) -> String {
         _ if activating => "switch again",
         _ => "run the command again",
     };
-    cut(&format!(
+    cut(format!(
         "lost while {phase}: {happened}; {lines}{system}; {next}"
     ))
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(MAX_TEXT).collect()
 }
 
 #[cfg(test)]

@@ -57,7 +57,8 @@ pub(super) fn judge(
 /// What switch-to-configuration exited with, as well as it can be known.
 fn switch_status(code: i32, hidden: bool, tracker: &Tracker, truth: &GroundTruth<'_>) -> i32 {
     let facts = tracker.facts();
-    let units = facts.units_failed || !facts.failed_units.is_empty();
+    let units =
+        facts.units_failed || !facts.failed_units.is_empty() || !facts.failed_users.is_empty();
     let told = facts.switch_status.or(facts.command_status);
     match told {
         Some(status) => status,
@@ -81,10 +82,15 @@ fn units_failed(
     facts: &Facts,
     truth: &GroundTruth<'_>,
 ) -> (RunState, Option<String>) {
-    let units = if facts.failed_units.is_empty() {
+    let failed = || {
+        let users = facts.failed_users.iter();
+        let users = users.map(|user| format!("the activation of user {user}"));
+        facts.failed_units.iter().cloned().chain(users)
+    };
+    let units = if failed().next().is_none() {
         "units of the new configuration".to_owned()
     } else {
-        facts.failed_units.join(", ")
+        failed().collect::<Vec<_>>().join(", ")
     };
     let script = facts
         .script_failed

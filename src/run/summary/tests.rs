@@ -1,10 +1,11 @@
 use super::*;
+mod questions;
 mod truth;
 
 use crate::run::kind::RebuildTool;
 
-#[track_caller]
-fn check(text: &str, ended: &Ended, interference: &Interference, state: RunState, part: &str) {
+/// State and reason of a `nixos-rebuild switch` that printed that.
+fn judge_text(text: &str, ended: &Ended, interference: &Interference) -> (RunState, String) {
     let kind = RunKind::Rebuild {
         tool: RebuildTool::NixosRebuild,
         action: "switch".into(),
@@ -23,8 +24,13 @@ fn check(text: &str, ended: &Ended, interference: &Interference, state: RunState
         interference,
         &GroundTruth::default(),
     );
-    assert_eq!(outcome.state, state, "{text}: {outcome:?}");
-    let reason = outcome.reason.unwrap_or_default();
+    (outcome.state, outcome.reason.unwrap_or_default())
+}
+
+#[track_caller]
+fn check(text: &str, ended: &Ended, interference: &Interference, state: RunState, part: &str) {
+    let (found, reason) = judge_text(text, ended, interference);
+    assert_eq!(found, state, "{text}: {reason}");
     assert!(reason.contains(part), "{reason}");
     assert_eq!(reason.is_empty(), state == RunState::Succeeded);
 }

@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 
 use crate::run::ansi::after_escapes;
-use crate::run::event::{Failure, MAX_FAILURE_LINES};
+use crate::run::event::{Failure, MAX_FAILURE_LINES, MAX_TEXT, cut};
 use crate::run::rules::{self, plain};
-use crate::run::tracker::cut;
 
 /// The most lines that one error takes; what follows is ordinary output again.
 const MAX_LINES: u32 = 2000;
+/// How long the text of a list may become before no more of it is taken, in bytes.
+const MAX_LIST: usize = 2 * MAX_TEXT;
 /// How much of its text is looked at for a build that failed, in bytes.
 const MAX_SAID: usize = 16 * 1024;
 
@@ -19,7 +20,6 @@ pub(super) struct ErrorBlock {
     /// The text is still to come, on the next line that is neither trace nor source.
     wanted: bool,
     lines: u32,
-    failed_build: bool,
     /// What the text says of a build: its first lines, up to the log.
     said: String,
     /// The end of a build's log, once it has begun.
@@ -33,9 +33,8 @@ impl ErrorBlock {
         Self {
             line,
             text: text.to_owned(),
-            wanted: text.is_empty(),
+            wanted: is_unfinished(text),
             lines: 0,
-            failed_build: text.starts_with("builder for '"),
             said: text.to_owned(),
             log: None,
         }
@@ -63,9 +62,8 @@ impl ErrorBlock {
         if let Some(cause) = text.strip_prefix("error:") {
             // The innermost one is the cause.
             cause.trim().clone_into(&mut self.text);
-            self.wanted = self.text.is_empty() || self.text.ends_with(':');
+            self.wanted = is_unfinished(&self.text);
         } else if let Some(reason) = text.strip_prefix("Reason: ") {
-            self.failed_build = reason.starts_with("builder failed");
             self.text = format!("{} Reason: {reason}", self.text);
         } else if text.starts_with('…') {
             self.wanted = false;
@@ -73,22 +71,22 @@ impl ErrorBlock {
             if !self.text.is_empty() {
                 self.text.push(' ');
             }
-            self.text.push_str(text);
-            // `Failed assertions:` says nothing without the first of them.
-            self.wanted = self.text.ends_with(':');
+            let words: Vec<&str> = text.split_whitespace().collect();
+            self.text.push_str(&words.join(" "));
+            self.wanted = is_unfinished(&self.text);
         }
         true
     }
 
     /// Keeps what tells of a build that failed (Nix src/libstore/build/derivation-building-goal.cc, 2.18 to 2.36).
     fn keep(&mut self, text: &str) {
-        if let Some(log) = &mut self.log {
-            if let Some(line) = text.strip_prefix('>') {
-                if log.len() >= MAX_FAILURE_LINES {
-                    log.pop_front();
-                }
-                log.push_back(line.strip_prefix(' ').unwrap_or(line).to_owned());
+        if let Some(log) = &mut self.log
+            && let Some(line) = text.strip_prefix('>')
+        {
+            if log.len() >= MAX_FAILURE_LINES {
+                log.pop_front();
             }
+            log.push_back(line.strip_prefix(' ').unwrap_or(line).to_owned());
             return;
         }
         let lower = text.to_ascii_lowercase();
@@ -105,16 +103,11 @@ impl ErrorBlock {
         let found = rules::failure(&self.said).filter(|found| found.itself)?;
         Some(Failure {
             name: cut(found.name),
-            drv: Some(cut(found.drv)),
-            host: None,
+            drv: found.drv.map(cut),
+            host: found.host.map(cut),
             cause: cut(found.cause),
             log: self.log.iter().flatten().cloned().map(cut).collect(),
         })
-    }
-
-    /// Whether it is about a build that failed itself, not through a dependency.
-    pub(super) fn is_failed_build(&self) -> bool {
-        self.failed_build
     }
 
     /// Its first line and its text.
@@ -125,4 +118,11 @@ impl ErrorBlock {
         };
         (self.line, text)
     }
+}
+
+/// Whether the text says nothing without the next line.
+fn is_unfinished(text: &str) -> bool {
+    // These two have all of their lines: each assertion, and the hash that was found after the one that was wanted.
+    let list = text.starts_with("Failed assertions:") || text.starts_with("hash mismatch ");
+    text.is_empty() || text.ends_with(':') || (list && text.len() < MAX_LIST)
 }

@@ -10,12 +10,17 @@ pub struct Facts {
     pub warnings: u64,
     /// Errors seen.
     pub errors: u64,
-    /// The first error, which is the cause of those that follow, and the phase it came in.
+    /// The error that those after it follow from, and the phase it came in: the first one that is no consequence itself. None
+    /// where the tool went on all the same.
     pub first_error: Option<(String, Phase)>,
+    /// That error is one of a step, after which an activation may go on: another one outranks it.
+    pub first_of_step: bool,
     /// The first build that failed itself, as the error's text tells it.
     pub failure: Option<Failure>,
     /// Units that failed, at most [`MAX_FAILED_UNITS`](crate::run::tracker::MAX_FAILED_UNITS).
     pub failed_units: Vec<String>,
+    /// Users whose own activation failed, at most [`MAX_FAILED_UNITS`](crate::run::tracker::MAX_FAILED_UNITS).
+    pub failed_users: Vec<String>,
     /// The activation script failed.
     pub script_failed: Option<String>,
     /// `the following units failed` was printed.
@@ -36,4 +41,8 @@ pub struct Facts {
     pub new_system: Option<String>,
     /// Nix said it was interrupted.
     pub interrupted: bool,
+    /// Something asked a question that nobody answers here: what to do, and the phase it came in.
+    pub question: Option<(String, Phase)>,
+    /// What git said last: Nix's error after it only tells its exit status.
+    pub git: Option<String>,
 }

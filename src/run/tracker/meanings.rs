@@ -1,12 +1,11 @@
 //! What follows from each kind of line.
 
+use crate::run::event::cut;
 use crate::run::phase::Phase;
-use crate::run::records::{self, Record};
-use crate::run::rules::{self, Meaning, Said};
+use crate::run::rules::{Meaning, Said};
 use crate::run::tracker::counters::Counters;
 use crate::run::tracker::error_block::ErrorBlock;
-use crate::run::tracker::{Origin, Tracked, Tracker, cut};
-use crate::run::work::News;
+use crate::run::tracker::{Origin, Tracked, Tracker};
 
 impl Tracker {
     pub(super) fn mean(&mut self, said: Said, line: u64, out: &mut Vec<Tracked>) {
@@ -29,15 +28,22 @@ impl Tracker {
             // everybody (src/libutil/config.cc, src/libstore/daemon.cc). Neither does harm.
             Meaning::Warning if said.text.contains("setting 'json-log-path'") => return,
             Meaning::Warning => return self.warn(line, said.text, out),
+            Meaning::Prompt(question) => return self.asked(question.advice(), &said, line, out),
+            Meaning::Git => return self.git(&said, line, out),
             _ if !self.rebuild => return,
             _ => {}
         }
         match meaning {
             // Records were taken before the text was looked at.
-            Meaning::Error | Meaning::Warning | Meaning::Record => {}
+            Meaning::Error
+            | Meaning::Warning
+            | Meaning::Record
+            | Meaning::Prompt(_)
+            | Meaning::Git => {}
             Meaning::Marker => {
                 // Only the first one: a builder may print it too.
                 if !std::mem::replace(&mut self.marker, true) {
+                    self.went_on();
                     self.work.marker();
                     self.counters = Counters::default();
                     self.provisional.clear();
@@ -50,31 +56,49 @@ impl Tracker {
                     self.work.listed(0, said.plan_size());
                 }
                 self.counters.plan_builds(said.plan_size());
+                self.plan.begin(said.plan_size(), line);
             }
+            Meaning::PlanEntry => {
+                let name = said.name().unwrap_or_default();
+                if self.plan.entry(name, line) && !self.marker {
+                    self.builds_itself |= name.starts_with("nixos-rebuild");
+                }
+            }
+            Meaning::ToolBuild => self.builds_itself |= !self.marker,
             Meaning::FetchPlan => self
                 .counters
                 .plan_fetches(said.plan_size(), said.plan_bytes()),
-            Meaning::BuildStart => self.build_start(said.name().unwrap_or_default(), line, out),
+            Meaning::BuildStart => self.build_start(&said, line, out),
             Meaning::CopyStart => self.copy_start(said.name().unwrap_or_default(), line, out),
+            Meaning::Activity if self.is_activating() => {}
+            Meaning::Activity => {
+                self.counters.activity = Some(cut(said.text));
+                self.changed = true;
+            }
             Meaning::Activating | Meaning::Switching => {
                 self.facts.activated |= meaning == Meaning::Switching
                     || said.text.starts_with("activating the configuration");
                 self.activate(meaning, line, out);
-                let step = cut(said.text);
-                self.facts.last_step = Some(step.clone());
-                self.counters.activity = Some(step);
-                self.changed = true;
+                self.step(said.text);
             }
+            // A builder prints such lines too.
+            Meaning::Step | Meaning::StepError if !self.is_activating() => {}
+            Meaning::Step => self.step(said.text),
             Meaning::ScriptFailed => {
                 self.activate(Meaning::Activating, line, out);
-                self.facts
-                    .script_failed
-                    .get_or_insert_with(|| said.text.clone());
-                self.error(line, said.text, Phase::Activating, out);
+                let text = self.with_why(said.text);
+                self.facts.script_failed.get_or_insert_with(|| text.clone());
+                self.error(line, text, Phase::Activating, out);
             }
             Meaning::ActivationError => {
                 self.activate(Meaning::Activating, line, out);
-                self.error(line, said.text, Phase::Activating, out);
+                let text = self.with_why(said.text);
+                self.error(line, text, Phase::Activating, out);
+            }
+            Meaning::StepError => self.step_error(line, said.told(), out),
+            Meaning::Failed => {
+                let phase = self.phase.unwrap_or(Phase::Evaluating);
+                self.error(line, said.told().to_owned(), phase, out);
             }
             Meaning::UnitFailed => {
                 if self.is_activating()
@@ -90,6 +114,7 @@ impl Tracker {
                 }
                 self.warn(line, said.text, out);
             }
+            Meaning::UserFailed => self.user_failed(said, line, out),
             Meaning::SwitchErrors => {
                 self.facts.switch_errors = true;
                 self.warn(line, said.text, out);
@@ -106,7 +131,7 @@ impl Tracker {
                 }
                 self.builds_itself |= said.text.contains("config.system.build.nixos-rebuild");
                 // It repeats what Nix said already.
-                if self.facts.errors == 0 {
+                if self.facts.first_error.is_none() {
                     let phase = self.phase.unwrap_or(Phase::Evaluating);
                     self.error(line, said.text, phase, out);
                 }
@@ -117,95 +142,32 @@ impl Tracker {
         }
     }
 
-    /// A record in the output. None if it is none, or is not believed: then it is a line like any other.
-    pub(super) fn output_record(
-        &mut self,
-        json: &[u8],
-        line: u64,
-        out: &mut Vec<Tracked>,
-    ) -> Option<bool> {
-        if matches!(self.origin, Origin::Side | Origin::Refused) {
-            return None;
-        }
-        let record = records::parse(json)?;
-        if self.origin == Origin::Unknown {
-            // Nix's first record begins something or is a message; a builder's is a phase.
-            if !matches!(record, Record::Start(_) | Record::Message { .. }) {
-                return None;
-            }
-            self.origin = Origin::Output;
-        }
-        let shown = !records::is_silent(&record);
-        if let Record::Log { line, .. } = &record
-            && !line.is_empty()
-        {
-            self.keep_last(line.as_bytes());
-        }
-        self.record(0, record, line, out);
-        Some(shown)
-    }
-
-    /// Nix prints texts for people: records in the output are none of Nix's.
-    pub(super) fn plain(&mut self) {
-        if self.origin == Origin::Unknown {
-            self.origin = Origin::Refused;
-        }
-    }
-
-    pub(super) fn record(
-        &mut self,
-        sender: u32,
-        record: Record<'_>,
-        line: u64,
-        out: &mut Vec<Tracked>,
-    ) {
-        match self.work.take(sender, record, self.now) {
-            News::Building { sure } => self.work_of(Phase::Building, sure, line, out),
-            News::Fetching { sure } => self.work_of(Phase::Fetching, sure, line, out),
-            // Errors, warnings, notices and the plan (information); more is for debugging.
-            News::Message(level, text) if level <= 3 => {
-                if self.origin == Origin::Side {
-                    self.side_message(sender, &text);
-                } else {
-                    for part in text.lines() {
-                        self.text(line, part.as_bytes(), out);
-                    }
-                    self.end_block(out);
-                }
-            }
-            News::Nothing | News::Message(..) => {}
-        }
-        self.changed = true;
-    }
-
-    /// The terminal has the message too, for people; here it is what it says of builds.
-    fn side_message(&mut self, sender: u32, text: &str) {
-        let text = rules::plain_lines(text);
-        if let Some(failure) = rules::failure(&text)
-            && failure.itself
-        {
-            self.work.failed(&failure.drv, &failure.cause, self.now);
-        } else if let Some(said) = rules::said(text.as_bytes(), self.tool)
-            && said.meaning == Meaning::BuildPlan
-        {
-            self.work.listed(sender, said.plan_size());
-        }
-    }
-
-    fn work_of(&mut self, phase: Phase, sure: bool, line: u64, out: &mut Vec<Tracked>) {
-        if sure {
-            self.enter(phase, line, out);
-        } else {
-            self.work(phase, line, out);
-        }
-    }
-
-    fn build_start(&mut self, name: &str, line: u64, out: &mut Vec<Tracked>) {
+    fn build_start(&mut self, said: &Said, line: u64, out: &mut Vec<Tracked>) {
+        let name = said.name().unwrap_or_default();
         self.plain();
         self.builds_itself |= name.starts_with("nixos-rebuild");
         self.work(Phase::Building, line, out);
-        self.counters.build_started(name);
+        let on = said
+            .host()
+            .map_or_else(String::new, |host| format!(" on {host}"));
+        if self.plan.may_have(name) {
+            self.counters.build_started(&format!("{name}{on}"));
+        } else {
+            // Built while Nix evaluates, or a Nix within a builder.
+            self.counters.activity = Some(cut(format!("building {name}{on}")));
+        }
         self.changed = true;
+    }
+
+    /// For a command that is no rebuild, git's words are its error. In a rebuild Nix's error follows, or nothing bad happened:
+    /// nixos-rebuild asks git about what need not be a repository.
+    fn git(&mut self, said: &Said, line: u64, out: &mut Vec<Tracked>) {
+        let text = said.text.trim_start_matches("fatal:").trim().to_owned();
+        if self.rebuild {
+            self.facts.git = Some(cut(text));
+        } else {
+            self.error(line, text, Phase::Running, out);
+        }
     }
 
     fn copy_start(&mut self, name: &str, line: u64, out: &mut Vec<Tracked>) {

@@ -1,5 +1,8 @@
 use super::*;
-use crate::run::event::{Builds, ProgressUnit};
+use crate::run::event::{Builds, MAX_TEXT, ProgressUnit};
+
+mod causes;
+mod words;
 
 fn tracker(tool: RebuildTool) -> Tracker {
     Tracker::new(&RunKind::Rebuild {

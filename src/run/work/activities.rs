@@ -2,8 +2,9 @@
 
 use super::builds;
 use super::group::{Group, Target};
-use super::{Activity, Key, MAX_ACTIVITIES, MAX_DEPTH, MAX_GROUPS, News, Work, store_name_of};
+use super::{Activity, Key, MAX_ACTIVITIES, MAX_DEPTH, MAX_GROUPS, News, Work};
 use crate::run::records::{Start, kind};
+use crate::run::rules::store_name;
 
 impl Work {
     pub(super) fn start<'a>(&mut self, sender: u32, start: &Start<'a>, now: u64) -> News<'a> {
@@ -38,7 +39,7 @@ impl Work {
         match start.kind {
             kind::BUILD => {
                 let drv = start.fields[0].as_deref().unwrap_or(&start.text);
-                let name = store_name_of(drv);
+                let name = store_name(drv);
                 let host = start.fields[1].as_deref();
                 self.registry.start(key, drv, name, host, group, now);
                 self.name_target(group, name);
@@ -49,7 +50,7 @@ impl Work {
             kind::COPY_PATH => {
                 self.follow(key, start, group);
                 let path = start.fields[0].as_deref().unwrap_or(&start.text);
-                self.activity = Some(format!("copying {}", store_name_of(path)));
+                self.activity = Some(format!("copying {}", store_name(path)));
                 self.is_systems(group)
                     .map_or(News::Nothing, |sure| News::Fetching { sure })
             }

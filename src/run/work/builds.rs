@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use super::Key;
 use super::group::Group;
 use crate::run::event::{
-    BuildTime, Failure, MAX_BUILT, MAX_FAILURE_LINES, MAX_RUNNING, MAX_TEXT, RunningBuild,
+    self, BuildTime, Failure, MAX_BUILT, MAX_FAILURE_LINES, MAX_RUNNING, RunningBuild,
 };
 use crate::run::rules;
 
@@ -193,7 +193,7 @@ impl Registry {
         if !success {
             let open = number.and_then(|number| self.open.get(&number));
             let open = open.or_else(|| self.recent.iter().rev().find(|open| open.drv == drv));
-            let name = super::store_name_of(drv);
+            let name = rules::store_name(drv);
             let failure = Failure {
                 name: cut(name),
                 drv: Some(cut(drv)),
@@ -333,15 +333,11 @@ fn is_remote(host: &str) -> bool {
     )
 }
 
-/// A text without colours, at most [`MAX_TEXT`] characters.
+/// A text without colours, at most [`MAX_TEXT`](crate::run::event::MAX_TEXT) characters.
 fn cut(text: &str) -> String {
-    let text = if text.contains(['\u{1b}', '\r', '\u{8}']) {
+    event::cut(if text.contains(['\u{1b}', '\r', '\u{8}']) {
         rules::plain(text.as_bytes())
     } else {
         text.to_owned()
-    };
-    match text.char_indices().nth(MAX_TEXT) {
-        Some((end, _)) => text[..end].to_owned(),
-        None => text,
-    }
+    })
 }

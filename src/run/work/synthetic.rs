@@ -33,7 +33,7 @@ fn check(seed: u64) {
         if let News::Message(_, text) = work.take(1, record, told.at) {
             let text = rules::plain_lines(&text);
             if let Some(failure) = rules::failure(&text).filter(|failure| failure.itself) {
-                work.failed(&failure.drv, &failure.cause, told.at);
+                work.failed(failure.drv.as_deref().unwrap(), &failure.cause, told.at);
             } else if let Some(count) = listed(&text) {
                 work.listed(1, count);
             }

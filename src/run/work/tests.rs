@@ -112,15 +112,3 @@ fn activities_beyond_the_limit_are_not_followed() {
         "what is followed still counts"
     );
 }
-
-#[test]
-fn names_of_store_paths() {
-    for (path, name) in [
-        ("/nix/store/h-hello-2.12.drv", "hello-2.12"),
-        ("building '/nix/store/h-hello-2.12.drv'", "hello-2.12"),
-        ("hello", "hello"),
-        ("", ""),
-    ] {
-        assert_eq!(store_name_of(path), name);
-    }
-}
