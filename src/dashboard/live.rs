@@ -7,7 +7,9 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, broadcast, watch};
+use tokio::time::Instant;
 
+use crate::dashboard::eta::aged;
 use crate::run::id::{HostName, RunId};
 use crate::wire::api::{LogLine, Run};
 
@@ -40,6 +42,22 @@ pub struct Tip {
     pub partial: Arc<str>,
     /// Whether nothing more will come. A run can have ended while output of it is still on its way.
     pub over: bool,
+    /// When its end was told.
+    pub at: Instant,
+}
+
+impl Tip {
+    /// The run with the time that is left now.
+    pub fn now(&self) -> Arc<Run> {
+        let age = self.at.elapsed();
+        match self.run.eta {
+            Some(eta) if age.as_secs() > 0 => Arc::new(Run {
+                eta: Some(aged(eta, age)),
+                ..Run::clone(&self.run)
+            }),
+            _ => Arc::clone(&self.run),
+        }
+    }
 }
 
 /// A live run, as its readers see it.
@@ -189,7 +207,7 @@ impl Live {
     /// A live run as it is now.
     pub fn run(&self, run: RunId) -> Option<Arc<Run>> {
         let channel = Arc::clone(lock(&self.runs).get(&run)?);
-        let run = Arc::clone(&channel.tip.borrow().run);
+        let run = channel.tip.borrow().now();
         Some(run)
     }
 
@@ -270,6 +288,7 @@ mod tests {
             lines: 0,
             partial: "".into(),
             over: false,
+            at: Instant::now(),
         }
     }
 

@@ -19,7 +19,8 @@ const OVER: &str = "view ->> 'state' NOT IN ('queued', 'starting', 'running')";
 const REASON: &str = "removed by the dashboard, which keeps its store below max_store_gb";
 
 impl Store {
-    /// Removes one finished run, with its output, that was asked for before `before`; events of before then go too. Answers
+    /// Removes one finished run, with its output, that was asked for before `before`; events and build
+    /// times of before then go too. Answers
     /// whether there was one; call it again until there is none.
     ///
     /// # Errors
@@ -33,6 +34,7 @@ impl Store {
             .await?;
         let Some(found) = found else {
             while self.remove_events(before).await? {}
+            while self.remove_build_times(before).await? {}
             return Ok(false);
         };
         let run: String = found.try_get(0)?;
