@@ -1,1 +1,3 @@
+use super::*;
+
 mod rebuilds;

@@ -122,7 +122,7 @@ impl Hub {
     pub(super) fn look_again(&mut self) {
         let now = clock::now();
         let due = |track: &Track| Some(track.said?.at.elapsed() >= LOOK_AGAIN);
-        let due: Vec<_> = self.runs.values().filter(|track| due(track) == Some(true));
+        let due = self.runs.values().filter(|track| due(track) == Some(true));
         let due: Vec<_> = due.map(|track| track.row.id).collect();
         for run in due {
             let Some(mut track) = self.runs.remove(&run) else {
