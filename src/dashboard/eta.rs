@@ -248,7 +248,9 @@ pub fn estimate(input: &Input, now: u64) -> (Eta, Before) {
     let before = input.before;
     let plan = input.plan();
     let passed = now.saturating_sub(before.at);
-    let counted = before.left.map(|left| left.saturating_sub(passed).max(TAIL));
+    let counted = before
+        .left
+        .map(|left| left.saturating_sub(passed).max(TAIL));
     let left = match (input.left(now, Look::Usual), counted) {
         (Some(new), Some(old)) if plan == before.plan => Some(smooth(old, new, passed)),
         // What could once be told is not taken back.

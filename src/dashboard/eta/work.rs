@@ -63,7 +63,10 @@ impl Input {
         let so_far = (fetches.bytes_done.saturating_mul(1000))
             .checked_div(elapsed)
             .unwrap_or_default();
-        let usual = self.usual.as_ref().map_or(0, |usual| usual.bytes_per_second);
+        let usual = self
+            .usual
+            .as_ref()
+            .map_or(0, |usual| usual.bytes_per_second);
         let known = [fetches.bytes_per_second, usual, so_far];
         let rate = known.into_iter().find(|rate| *rate > 0)?;
         (fetches.bytes_total > 0).then(|| (bytes.saturating_mul(1000) / rate).max(TAIL))

@@ -34,7 +34,10 @@ mod tests {
         check("hello", "hello");
         check("linux-6.12.8-modules", "linux");
         check("python3.12-requests-2.32.3", "python3.12-requests");
-        check("nixos-system-web1-25.05.20250101.abcdef", "nixos-system-web1");
+        check(
+            "nixos-system-web1-25.05.20250101.abcdef",
+            "nixos-system-web1",
+        );
         check("unit-nginx.service", "unit-nginx.service");
         check("gtk+3-3.24", "gtk+3");
         check("unit-dbus-broker-1", "unit-dbus-broker");

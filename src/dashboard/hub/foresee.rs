@@ -78,8 +78,7 @@ impl Hub {
             Vec::new()
         });
         let host = row.host.as_str();
-        let forecast =
-            Forecast::new(&self.history, host, since, usual(&runs), row.notes.percent);
+        let forecast = Forecast::new(&self.history, host, since, usual(&runs), row.notes.percent);
         self.forecasts.insert(row.id, forecast);
     }
 

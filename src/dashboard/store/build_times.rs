@@ -94,7 +94,10 @@ impl Store {
         .bind(RUNS)
         .fetch_all(&self.readers)
         .await?;
-        Ok(rows.iter().filter_map(|row| json(row, "view").ok()).collect())
+        Ok(rows
+            .iter()
+            .filter_map(|row| json(row, "view").ok())
+            .collect())
     }
 
     /// Removes some of the times of what was last built before `before`. Answers whether there were any.
