@@ -305,6 +305,21 @@ mod tests {
         assert!(live.watch(run).is_none());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn an_estimate_is_as_old_as_it_is() {
+        let mut tip = tip();
+        Arc::make_mut(&mut tip.run).eta = Some(crate::wire::api::Eta {
+            percent: 7,
+            seconds: Some(60),
+            seconds_most: None,
+        });
+        let seconds = |tip: &Tip| tip.now().eta.unwrap().seconds;
+        tokio::time::advance(std::time::Duration::from_millis(2500)).await;
+        assert_eq!(seconds(&tip), Some(58));
+        tokio::time::advance(std::time::Duration::from_secs(600)).await;
+        assert_eq!(seconds(&tip), Some(1));
+    }
+
     #[test]
     fn recent_lines_are_contiguous_and_bounded() {
         let channel = channel();

@@ -19,7 +19,7 @@ use crate::wire::api::Eta;
 
 /// The most runs that are foreseen at the same time; what a further one takes is not told.
 const MAX_FORECASTS: usize = 4096;
-/// A run is looked at no more often, unless its phase changes.
+/// A run is looked at no more often, unless its phase changes or nothing could be told.
 const LOOK: Duration = Duration::from_secs(1);
 /// A run that says nothing is looked at again after so long: it may take longer than it was thought to.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -104,7 +104,10 @@ impl Hub {
         if let Some(at) = heard {
             forecast.heard(at, now);
         }
-        let recent = |said: &Said| said.n_phases == n_phases && said.at.elapsed() < LOOK;
+        let recent = |said: &Said| {
+            let same = said.n_phases == n_phases && said.eta.seconds.is_some();
+            same && said.at.elapsed() < LOOK
+        };
         if track.said.as_ref().is_some_and(recent) {
             return;
         }

@@ -178,6 +178,8 @@ mod tests {
         for at in [4, 5, 10, 11] {
             change(&store, &format!("INSERT INTO events (at, kind, hostname, what) VALUES ({at}, 'host', 'web1', 'online')")).await;
         }
+        let times = "INSERT INTO build_times VALUES ('web1', '', 'a', 9, '[5]'), ('web1', '', 'b', 10, '[5]')";
+        change(&store, times).await;
         assert!(store.remove_old(10).await.unwrap());
         assert!(!store.remove_old(10).await.unwrap());
         assert_eq!(store.run(old).await.unwrap(), None);
@@ -185,6 +187,8 @@ mod tests {
             assert!(store.run(kept).await.unwrap().is_some());
             assert_eq!(whole(&store, kept).await.0.len(), 2);
         }
+        let times = store.build_times().await.unwrap();
+        assert_eq!((times.len(), &*times[0].name), (1, "b"));
         assert_eq!(store.events_after(0, None, 9).await.unwrap().len(), 2);
         let left: i64 = sqlx::query_scalar("SELECT count(*) FROM output")
             .fetch_one(&store.readers)
