@@ -3,15 +3,17 @@
 //! Nothing waits for a reader. A run's tip is a value that readers look at when they can; the lines behind it come from
 //! the last few in memory or from the store. A reader of the fleet that falls behind is told so and starts from a whole picture.
 
+mod tip;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, broadcast, watch};
-use tokio::time::Instant;
 
-use crate::dashboard::eta::aged;
 use crate::run::id::{HostName, RunId};
 use crate::wire::api::{LogLine, Run};
+
+pub use tip::Tip;
 
 /// The most changes that a reader of the fleet may fall behind.
 const CHANGES: usize = 1024;
@@ -29,35 +31,6 @@ pub enum Change {
     Run(RunId, Option<u64>),
     /// A host is gone.
     Removed(HostName),
-}
-
-/// How a run stands after the last commit.
-#[derive(Debug, Clone)]
-pub struct Tip {
-    /// The run.
-    pub run: Arc<Run>,
-    /// Lines in the store.
-    pub lines: u64,
-    /// The line that is not finished yet.
-    pub partial: Arc<str>,
-    /// Whether nothing more will come. A run can have ended while output of it is still on its way.
-    pub over: bool,
-    /// When its end was told.
-    pub at: Instant,
-}
-
-impl Tip {
-    /// The run with the time that is left now.
-    pub fn now(&self) -> Arc<Run> {
-        let age = self.at.elapsed();
-        match self.run.eta {
-            Some(eta) if age.as_secs() > 0 => Arc::new(Run {
-                eta: Some(aged(eta, age)),
-                ..Run::clone(&self.run)
-            }),
-            _ => Arc::clone(&self.run),
-        }
-    }
 }
 
 /// A live run, as its readers see it.
@@ -254,6 +227,7 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use super::tip::tests::tip;
     use super::*;
 
     fn line(n: u64, text: &str) -> LogLine {
@@ -271,27 +245,6 @@ mod tests {
         }
     }
 
-    fn tip() -> Tip {
-        let row = crate::dashboard::store::runs::RunRow {
-            id: RunId::new(),
-            host: "web1".parse().unwrap(),
-            command: "switch".into(),
-            args: Vec::new(),
-            requested_by: "test".into(),
-            created_at: 0,
-            view: crate::run::view::RunView::default(),
-            last_seq: crate::run::id::Seq(0),
-            notes: crate::dashboard::store::runs::Notes::new(),
-        };
-        Tip {
-            run: Arc::new(Run::from(&row)),
-            lines: 0,
-            partial: "".into(),
-            over: false,
-            at: Instant::now(),
-        }
-    }
-
     #[tokio::test]
     async fn readers_of_a_run_that_is_no_more_are_told() {
         let (live, tip) = (Live::default(), tip());
@@ -303,21 +256,6 @@ mod tests {
         told.await.expect("silence").unwrap();
         assert!(reader.tips.borrow().over);
         assert!(live.watch(run).is_none());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_estimate_is_as_old_as_it_is() {
-        let mut tip = tip();
-        Arc::make_mut(&mut tip.run).eta = Some(crate::wire::api::Eta {
-            percent: 7,
-            seconds: Some(60),
-            seconds_most: None,
-        });
-        let seconds = |tip: &Tip| tip.now().eta.unwrap().seconds;
-        tokio::time::advance(std::time::Duration::from_millis(2500)).await;
-        assert_eq!(seconds(&tip), Some(58));
-        tokio::time::advance(std::time::Duration::from_secs(600)).await;
-        assert_eq!(seconds(&tip), Some(1));
     }
 
     #[test]

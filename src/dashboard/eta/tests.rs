@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::run::event::Fetches;
 use crate::run::phase::Phase::{Activating, Building, Evaluating, Fetching, Running as Single};
+use crate::run::view::PhaseSpan;
 
 /// All times in these tables are seconds after the start.
 const START: u64 = 1_700_000_000_000;
@@ -10,6 +12,10 @@ fn at(seconds: u64) -> u64 {
     START + seconds * 1000
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "written as the fields that it fills"
+)]
 fn seconds(ms: u64, most: u64) -> Option<Expect> {
     Some(Expect {
         ms: ms * 1000,
@@ -54,6 +60,10 @@ fn running(since: u64, expect: Option<Expect>) -> Running {
     }
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "written as the fields that it fills"
+)]
 fn fetches(done: u64, total: u64, rate: u64) -> Option<Fetches> {
     Some(Fetches {
         planned: 10,
@@ -333,9 +343,9 @@ fn any_step() -> impl Strategy<Value = (u64, Option<Phase>, Input)> {
         proptest::option::of(known),
     )
         .prop_map(|(builds, fetches, usual)| Input {
+            usual,
             builds,
             fetches,
-            usual,
             ..Input::default()
         });
     let phase = proptest::option::of(proptest::sample::select(phases.to_vec()));
@@ -356,7 +366,7 @@ proptest! {
             phases.extend(phase.map(|phase| PhaseSpan { phase, started_at: now, ended_at: None, first_line: 1 }));
             let (eta, next) = estimate(&Input { spans: phases.clone(), before, ..input }, now);
             prop_assert!(eta.percent >= before.percent && eta.percent <= 99);
-            prop_assert!(eta.seconds.is_none_or(|seconds| seconds >= 1 && seconds <= MOST / 1000));
+            prop_assert!(eta.seconds.is_none_or(|seconds| (1..=MOST / 1000).contains(&seconds)));
             prop_assert!(eta.seconds.is_some() || before.left.is_none(), "taken back");
             prop_assert!(eta.seconds_most.is_none_or(|most| Some(most) > eta.seconds));
             before = next;

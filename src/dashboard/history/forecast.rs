@@ -112,13 +112,14 @@ impl Forecast {
         let running = named.iter().map(|build| {
             let name = names::without_version(&build.name);
             going_on.push(name);
-            let expect = match build.host.as_deref() {
-                None => history.build(&self.machine, self.speed, name),
-                Some(_) => {
-                    let builder = Machine::new(&self.machine.host, build.host.as_deref());
-                    history.build(&builder, 1.0, name)
-                }
+            let machine = Machine::new(&self.machine.host, build.host.as_deref());
+            // How fast a builder is shows only in what it has built.
+            let speed = if build.host.is_none() {
+                self.speed
+            } else {
+                1.0
             };
+            let expect = history.build(&machine, speed, name);
             Running {
                 since: build.since,
                 expect: expect.or(any),
