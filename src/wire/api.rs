@@ -120,6 +120,9 @@ pub struct HostActivity {
     pub progress: Option<Progress>,
     /// When it started.
     pub since: String,
+    /// When it will be over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta: Option<Eta>,
 }
 
 /// `GET /api/runs`.

@@ -1,5 +1,6 @@
 mod absence;
 mod ahead;
+mod ends;
 mod queue;
 mod verify;
 

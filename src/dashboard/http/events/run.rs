@@ -148,6 +148,7 @@ impl Follow {
                     lines: self.app.store.output_end(self.run).await?.lines,
                     partial: Arc::from(""),
                     over: true,
+                    at: Instant::now(),
                 }));
             }
             if self.app.shutdown.is_cancelled() {
@@ -177,7 +178,7 @@ impl Follow {
         }
         self.shown = Some(Arc::clone(&tip.run));
         self.shown_at = Instant::now();
-        self.ready.extend(event("run", None, &*tip.run));
+        self.ready.extend(event("run", None, &*tip.now()));
         None
     }
 

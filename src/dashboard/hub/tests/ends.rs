@@ -1,0 +1,285 @@
+//! When runs will end, as hosts and readers have it.
+
+use serde_json::Value;
+
+use crate::dashboard::history::{History, LONGEST, Machine};
+use crate::dashboard::testing::{Agent, House, Journal, SOON, jump, register};
+use crate::run::event::{BuildTime, Builds, Progress, RunEvent, RunningBuild};
+use crate::run::id::RunId;
+use crate::run::phase::{Phase, RunState};
+
+fn built(times: &[(&str, u64)]) -> RunEvent {
+    let build = |(name, ms): &(&str, u64)| BuildTime {
+        name: (*name).into(),
+        ms: *ms,
+        host: None,
+    };
+    RunEvent::Built {
+        at: 6000,
+        builds: times.iter().map(build).collect(),
+    }
+}
+
+fn phase(at: u64, phase: Phase) -> RunEvent {
+    RunEvent::Phase { at, phase, line: 1 }
+}
+
+/// `hello` is being built since `since`, and of three builds none is done.
+fn building(at: u64, since: u64) -> RunEvent {
+    let progress = Progress {
+        builds: Some(Builds {
+            planned: 3,
+            running: 1,
+            ..Builds::default()
+        }),
+        running: vec![RunningBuild {
+            name: "hello-2.13".into(),
+            host: None,
+            phase: None,
+            since,
+        }],
+        ..Progress::default()
+    };
+    RunEvent::Progress { at, progress }
+}
+
+/// Evaluation, then a minute and a half of building, then ten seconds of activation, by the host's clock.
+fn events() -> Vec<RunEvent> {
+    vec![
+        phase(2000, Phase::Evaluating),
+        phase(4000, Phase::Building),
+        building(4000, 4000),
+        built(&[("hello-2.12", 30_000), ("world-1", 50_000), ("etc", 10_000)]),
+        phase(94_000, Phase::Activating),
+    ]
+}
+
+fn records(journal: &mut Journal, events: &[RunEvent]) -> Vec<u8> {
+    events
+        .iter()
+        .flat_map(|event| journal.event(event))
+        .collect()
+}
+
+/// The end of a run at `at`.
+fn finished(journal: &mut Journal, at: u64) -> Vec<u8> {
+    journal.event(&RunEvent::Finished {
+        at,
+        outcome: crate::run::event::Outcome {
+            state: RunState::Succeeded,
+            exit_code: Some(0),
+            signal: None,
+            reason: None,
+            failure: None,
+        },
+        lines: 0,
+        bytes: 0,
+        crc32c: 0,
+        generation: None,
+        system: None,
+    })
+}
+
+/// A run of `switch` from start to end.
+async fn rebuild(house: &House, agent: &mut Agent) -> RunId {
+    let run = house.start_run(agent, "web1").await;
+    let mut journal = Journal::new(run);
+    let mut all = journal.started();
+    all.extend(records(&mut journal, &events()));
+    all.extend(finished(&mut journal, 104_000));
+    agent.send(journal.frame(&all)).await;
+    agent.acked(journal.seq).await;
+    run
+}
+
+async fn times(house: &House, name: &str) -> Vec<u64> {
+    let rows = house.app.store.build_times().await.unwrap();
+    let row = rows.into_iter().find(|row| &*row.name == name);
+    row.map(|row| row.ms).unwrap_or_default()
+}
+
+#[track_caller]
+fn check(eta: &Value, percent: std::ops::RangeInclusive<u64>, seconds: u64) {
+    let found = (
+        eta["percent"].as_u64().unwrap(),
+        eta["seconds"].as_u64().unwrap(),
+    );
+    // A slow machine takes its time between the record and the question.
+    let near = found.1 <= seconds && found.1 + 5 >= seconds;
+    assert!(percent.contains(&found.0) && near, "{eta}");
+}
+
+#[tokio::test]
+async fn a_second_run_is_told_by_the_first_one_and_a_restart_forgets_nothing() {
+    let house = House::start().await;
+    let (mut agent, _) = Agent::join(&house, register("web1")).await;
+    let first = house.start_run(&mut agent, "web1").await;
+    let mut journal = Journal::new(first);
+    let begin = [
+        journal.started(),
+        journal.event(&phase(2000, Phase::Evaluating)),
+    ]
+    .concat();
+    agent.send(journal.frame(&begin)).await;
+    agent.acked(2).await;
+    // Nothing is known of the first run of all.
+    let path = format!("/api/runs/{first}");
+    let shown = house.get(&path).await;
+    assert_eq!(
+        shown["eta"],
+        serde_json::json!({"percent": 0, "seconds": null})
+    );
+    let mut rest = records(&mut journal, &events()[1..]);
+    rest.extend(finished(&mut journal, 104_000));
+    agent.send(journal.frame(&rest)).await;
+    agent.acked(journal.seq).await;
+    assert!(house.get(&path).await.get("eta").is_none(), "it is over");
+    assert_eq!(times(&house, "hello").await, [30_000]);
+
+    // 2 s, 90 s and 10 s are what it took.
+    let second = house.start_run(&mut agent, "web1").await;
+    let path = format!("/api/runs/{second}");
+    assert!(house.get(&path).await.get("eta").is_none(), "not started");
+    let mut journal = Journal::new(second);
+    let begin = [
+        journal.started(),
+        journal.event(&phase(1000, Phase::Evaluating)),
+    ]
+    .concat();
+    agent.send(journal.frame(&begin)).await;
+    agent.acked(2).await;
+    check(&house.get(&path).await["eta"], 0..=5, 102);
+    // 30 of them later, one builder has 90 s of work, 20 of which are over; the earlier run says the same.
+    let later = [phase(3000, Phase::Building), building(23_000, 3000)];
+    let later = records(&mut journal, &later);
+    agent.send(journal.frame(&later)).await;
+    agent.acked(4).await;
+    let shown = house.get(&path).await;
+    check(&shown["eta"], 20..=30, 80);
+    check(&house.get("/api/runs").await["runs"][0]["eta"], 20..=30, 80);
+    let host = house.get("/api/hosts/web1").await;
+    check(&host["activity"]["eta"], 20..=30, 80);
+    let live = house.app.live.watch(second).unwrap();
+    let eta = live.tips.borrow().run.eta.unwrap();
+    check(&serde_json::to_value(eta).unwrap(), 20..=30, 80);
+
+    let house = house.restart().await;
+    let mut message = register("web1");
+    message.runs = vec![journal.known()];
+    let (mut agent, _) = Agent::join(&house, message).await;
+    // Without a word of the host nobody knows what time it is there.
+    let shown = house.get(&path).await;
+    assert!(shown["eta"]["seconds"].is_null(), "{shown}");
+    let more = journal.event(&building(53_000, 3000));
+    agent.send(journal.frame(&more)).await;
+    agent.acked(5).await;
+    // Overdue by half: 60 s of what waits and a little of what runs, where the earlier run had 40 s left.
+    check(&house.get(&path).await["eta"], 44..=48, 62);
+    assert_eq!(times(&house, "world").await, [50_000]);
+}
+
+#[tokio::test]
+async fn what_is_sent_again_teaches_nothing_new() {
+    let house = House::start().await;
+    let (mut agent, _) = Agent::join(&house, register("web1")).await;
+    let run = house.start_run(&mut agent, "web1").await;
+    let mut journal = Journal::new(run);
+    let mut first = journal.started();
+    first.extend(journal.event(&built(&[("hello-2.12", 30_000)])));
+    first.extend(journal.output(b"one\n"));
+    for _ in 0..2 {
+        agent.send(journal.frame(&first)).await;
+        assert_eq!(agent.ack().await, (3, false));
+    }
+    assert_eq!(times(&house, "hello").await, [30_000], "a double");
+    // The output is not what the host has: all of it is asked for again.
+    let mut forged = journal.clone();
+    forged.crc32c ^= 1;
+    let bad = forged.finished(RunState::Succeeded);
+    agent.send(forged.frame(&bad)).await;
+    assert_eq!(agent.ack().await, (0, true));
+    first.extend(journal.event(&built(&[("hello-2.12", 40_000)])));
+    first.extend(journal.finished(RunState::Succeeded));
+    agent.send(journal.frame(&first)).await;
+    agent.acked(5).await;
+    // The fourth record is another one now, and the first three were known.
+    assert_eq!(times(&house, "hello").await, [30_000, 40_000]);
+}
+
+#[tokio::test]
+async fn a_silent_run_is_looked_at_again_and_never_goes_back() {
+    let house = House::start().await;
+    let (mut agent, _) = Agent::join(&house, register("web1")).await;
+    rebuild(&house, &mut agent).await;
+    let run = house.start_run(&mut agent, "web1").await;
+    let path = format!("/api/runs/{run}");
+    let mut journal = Journal::new(run);
+    let mut begin = journal.started();
+    begin.extend(records(&mut journal, &events()[..2]));
+    agent.send(journal.frame(&begin)).await;
+    agent.acked(3).await;
+    let before = house.get(&path).await["eta"].clone();
+    check(&before, 1..=5, 100);
+    // The time of the estimate passes at once, and the time of the clock does not: half of what it had come down to.
+    jump(std::time::Duration::from_secs(60)).await;
+    let found = house
+        .wait(&path, |run| run["eta"]["seconds"].as_u64().unwrap() > 60)
+        .await;
+    assert!(found["eta"]["percent"].as_u64() >= before["percent"].as_u64());
+    jump(std::time::Duration::from_secs(4)).await;
+    let aged = house.get(&path).await["eta"]["seconds"].as_u64().unwrap();
+    assert!(aged >= 1 && aged < found["eta"]["seconds"].as_u64().unwrap());
+}
+
+#[tokio::test]
+async fn a_host_cannot_break_what_others_are_told() {
+    let house = House::start().await;
+    let (mut agent, _) = Agent::join(&house, register("web1")).await;
+    let run = house.start_run(&mut agent, "web1").await;
+    let mut journal = Journal::new(run);
+    let name = "ö".repeat(3000);
+    let mut wild = journal.started();
+    wild.extend(journal.event(&built(&[(&name, u64::MAX), ("", 5), ("-1", 5), ("a", 0)])));
+    let many: Vec<String> = (0..600).map(|n| format!("x{n}x")).collect();
+    let many: Vec<(&str, u64)> = many.iter().map(|name| (name.as_str(), 1)).collect();
+    wild.extend(journal.event(&built(&many)));
+    wild.extend(journal.event(&RunEvent::Built {
+        at: u64::MAX,
+        builds: vec![BuildTime {
+            name: "hello-1".into(),
+            ms: 5,
+            host: Some("x".repeat(5000)),
+        }],
+    }));
+    wild.extend(records(
+        &mut journal,
+        &[phase(u64::MAX, Phase::Building), building(0, u64::MAX)],
+    ));
+    agent.send(journal.frame(&wild)).await;
+    agent.acked(journal.seq).await;
+    assert_eq!(times(&house, &"ö".repeat(100)).await, [LONGEST]);
+    assert_eq!(times(&house, "a").await, [1]);
+    let rows = house.app.store.build_times().await.unwrap();
+    assert_eq!(rows.len(), 2 + 256 + 1);
+    let builder = rows.iter().map(|row| row.machine.builder.len()).max();
+    assert_eq!(builder, Some(100));
+    let shown = house.get(&format!("/api/runs/{run}")).await;
+    assert!(shown["eta"]["percent"].as_u64().unwrap() <= 99, "{shown}");
+    // What the store reads back is the same history.
+    let history = History::new(rows);
+    assert_eq!(history.len(), 259);
+    let known = history.build(&Machine::new("web1", None), 1.0, "a");
+    assert_eq!(known.map(|known| known.ms), Some(1));
+    // With the host, all that it told goes.
+    drop(agent);
+    let host = "web1".parse().unwrap();
+    let gone = async {
+        while house.app.fleet.peer(&host).is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, gone).await.unwrap();
+    let (status, body) = house.ask("DELETE", "/api/hosts/web1", "").await;
+    assert_eq!(status, 204, "{body}");
+    assert!(house.app.store.build_times().await.unwrap().is_empty());
+}
