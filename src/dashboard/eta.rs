@@ -21,12 +21,17 @@ pub use input::{Before, BuildsLeft, Expect, Input, PastWork, Plan, Running, Usua
 pub const TAIL: u64 = 1000;
 /// What takes longer than usual has at least this part of its time so far left.
 const OVERDUE: u64 = 20;
+/// What takes a quarter longer than ever, and so many milliseconds, is overdue.
+const LATE: u64 = 5000;
 /// No more is ever said to be left, in milliseconds: seven days.
 pub const MOST: u64 = 7 * 24 * 3600 * 1000;
 /// A new estimate counts half when the one before it is so old, in milliseconds, and more when it is older.
 const SMOOTH: u64 = 5000;
 /// A range is told where the cautious estimate is more than so many times the usual one.
 const UNSURE: u64 = 2;
+/// Where no earlier run of the command is known on the host, so many milliseconds may follow what is fetched and built:
+/// nobody knows yet how long it activates, or whether it does.
+const UNLEARNT: u64 = 60_000;
 
 /// The order in which the stages of a rebuild follow each other.
 fn stage(phase: Phase) -> u8 {
@@ -44,10 +49,11 @@ impl Input {
         self.spans.last().map(|span| stage(span.phase))
     }
 
-    /// How long a stage has gone on.
+    /// How long a stage has gone on, all times together: a rebuild that builds its own tool first evaluates twice.
     fn elapsed(&self, of: u8, now: u64) -> u64 {
-        let first = self.spans.iter().find(|span| stage(span.phase) == of);
-        first.map_or(0, |span| now.saturating_sub(span.started_at))
+        let spans = self.spans.iter().filter(|span| stage(span.phase) == of);
+        let times = spans.map(|span| span.ended_at.unwrap_or(now).saturating_sub(span.started_at));
+        times.fold(0, u64::saturating_add)
     }
 
     /// What is to be done, as far as it is known.
@@ -59,41 +65,51 @@ impl Input {
         }
     }
 
+    /// How long a stage usually takes, but for fetching and building.
+    fn expect(&self, of: u8) -> Option<Expect> {
+        let usual = self.usual.as_ref()?;
+        match of {
+            0 => usual.evaluating,
+            2 => usual.activating,
+            3 => usual.switching,
+            _ => usual.running,
+        }
+    }
+
     /// Milliseconds until the end; none while nothing is known to tell it from.
     fn left(&self, now: u64, look: Look) -> Option<u64> {
         let here = self.stage()?;
-        let usual = self.usual.clone().unwrap_or_default();
-        let rest = |of: u8, expect: Option<Expect>| match expect {
-            Some(expect) if of == here => Some(expect.left(self.elapsed(of, now), look)),
-            Some(expect) => Some(expect.pick(look)),
-            None => None,
+        let mut left = match here {
+            1 => self.work_left(now, look)?,
+            _ => match self.expect(here) {
+                Some(expect) => expect.left(self.elapsed(here, now), look),
+                // An evaluation nobody has seen before, while its builds are known already.
+                None if here == 0 && (self.builds.is_some() || self.fetches.is_some()) => 0,
+                None => return None,
+            },
         };
-        if here == stage(Phase::Running) {
-            return rest(here, usual.running);
-        }
-        let mut left = 0_u64;
         if here == 0 {
-            match rest(0, usual.evaluating) {
-                Some(ms) => left = ms,
-                None if self.builds.is_none() && self.fetches.is_none() => return None,
-                None => {}
-            }
-        }
-        if here <= 1 {
             left = left.saturating_add(self.work_left(now, look)?);
         }
-        if here <= 2 {
-            let activating = rest(2, usual.activating);
-            if here == 2 && activating.is_none() {
-                return None;
+        if here < 2 && self.usual.is_none() && matches!(look, Look::Cautious) {
+            left = left.saturating_add(UNLEARNT);
+        }
+        let later = (here + 1..=3).filter(|stage| *stage > 1);
+        let later = later.filter_map(|stage| self.expect(stage));
+        Some(later.fold(left, |left, expect| left.saturating_add(expect.pick(look))))
+    }
+
+    /// Whether what goes on takes clearly longer than it ever did.
+    fn is_overdue(&self, now: u64) -> bool {
+        match self.stage() {
+            None => false,
+            Some(1) => self.is_work_overdue(now),
+            Some(here) => {
+                let elapsed = self.elapsed(here, now);
+                self.expect(here)
+                    .is_some_and(|expect| expect.is_overdue(elapsed))
             }
-            left = left.saturating_add(activating.unwrap_or_default());
         }
-        let switching = rest(3, usual.switching);
-        if here == 3 && switching.is_none() {
-            return None;
-        }
-        Some(left.saturating_add(switching.unwrap_or_default()))
     }
 }
 
@@ -102,13 +118,12 @@ pub fn estimate(input: &Input, now: u64) -> (Eta, Before) {
     let before = input.before;
     let plan = input.plan();
     let passed = now.saturating_sub(before.at);
-    let counted = before
-        .left
-        .map(|left| left.saturating_sub(passed).max(TAIL));
+    let counted = before.left.map(|left| left.saturating_sub(passed));
     let left = match (input.left(now, Look::Usual), counted) {
-        (Some(new), Some(old)) if plan == before.plan => Some(smooth(old, new, passed)),
-        // What could once be told is not taken back.
-        (new, old) => new.or(old),
+        (Some(new), Some(old)) if plan == before.plan => Some(smooth(old.max(TAIL), new, passed)),
+        (Some(new), _) => Some(new),
+        // What was told stands until its time is over; then nobody knows.
+        (None, old) => old.filter(|left| *left > 0),
     };
     let left = left.map(|left| left.clamp(TAIL, MOST));
     let started = input.spans.first().map_or(now, |span| span.started_at);
@@ -120,6 +135,7 @@ pub fn estimate(input: &Input, now: u64) -> (Eta, Before) {
         percent: percent.max(before.percent).min(99),
         seconds: left.map(|left| left.div_ceil(1000)),
         seconds_most: most.filter(unsure).map(|most| most.div_ceil(1000)),
+        overdue: left.is_some() && input.is_overdue(now),
     };
     let before = Before {
         percent: eta.percent,

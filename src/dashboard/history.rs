@@ -19,7 +19,7 @@ use crate::dashboard::eta::Expect;
 use crate::run::event::{BuildTime, MAX_BUILT};
 
 /// The newest times that are kept of one derivation on one machine.
-pub const KEPT: usize = 20;
+pub const KEPT: usize = 10;
 /// The most derivations on machines that are kept in all; the oldest go.
 pub const MAX_ROWS: usize = 50_000;
 /// The most of them that one host may have told of; its own oldest go.

@@ -3,6 +3,7 @@
 
 mod apply;
 mod draft;
+mod earlier;
 mod flush;
 mod foresee;
 mod operators;
@@ -36,6 +37,7 @@ use crate::dashboard::live::{Live, lock};
 use crate::dashboard::store::{Store, StoreError};
 use crate::run::id::RunId;
 use draft::Draft;
+use earlier::Lookups;
 use queue::Queue;
 use requests::HubRequest;
 use track::Track;
@@ -115,6 +117,8 @@ pub struct Hub {
     history: History,
     /// What is known of the runs that go on to tell their ends from.
     forecasts: HashMap<RunId, Forecast>,
+    /// What looks up what earlier runs took, beside the hub's own work.
+    lookups: Lookups,
 }
 
 impl Hub {
@@ -138,6 +142,7 @@ impl Hub {
         let mut hub = Self {
             history,
             forecasts: HashMap::new(),
+            lookups: Lookups::default(),
             store,
             fleet,
             live,
@@ -149,9 +154,9 @@ impl Hub {
         };
         for row in hub.store.live_runs().await? {
             let end = hub.store.output_end(row.id).await?;
-            hub.begin_forecast(&row, row.created_at).await;
+            hub.begin_forecast(&row, row.created_at);
             let mut track = Track::new(row, end);
-            hub.foresee(&mut track, &[], None, clock::now());
+            hub.foresee(&mut track, clock::now());
             hub.live.publish(track.tip(&hub.fleet), Vec::new());
             if track.row.is_waiting() {
                 hub.note_waiting(&track.row);
@@ -179,6 +184,10 @@ impl Hub {
                     false
                 }
                 () = self.ready.wake.notified() => false,
+                Some(found) = self.lookups.next() => {
+                    self.looked_up(&mut draft, found);
+                    false
+                }
                 () = self.live.reader_changes() => {
                     self.readers_changed();
                     false
@@ -188,7 +197,7 @@ impl Hub {
                     self.give_up_silent(&mut draft).await;
                     self.give_up_waiting(&mut draft).await;
                     self.give_up_absent(&mut draft).await;
-                    self.look_again();
+                    self.look_again(&mut draft);
                     ticked = true;
                     false
                 }
@@ -244,6 +253,8 @@ impl Hub {
     /// Commits, acknowledges, publishes.
     async fn finish(&mut self, mut draft: Draft) {
         use std::sync::atomic::Ordering::Relaxed;
+        // Before the commit: a percentage that readers have seen is in the store, and a restart does not take it back.
+        self.foresee_changed(&mut draft);
         let mut commit = draft.commit();
         commit.learnt = self.history.learn(&draft.built(), draft.now);
         let event = if commit.is_empty() {
@@ -270,7 +281,6 @@ impl Hub {
                     self.counters.records.fetch_add(draft.n_records, Relaxed);
                 }
                 self.history.accept(commit.learnt);
-                self.begin_forecasts(&draft).await;
                 draft.succeed(event, self);
             }
             Err(error) => {

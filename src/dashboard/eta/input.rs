@@ -1,6 +1,6 @@
 //! What estimates are made of.
 
-use super::{OVERDUE, TAIL};
+use super::{LATE, OVERDUE, TAIL};
 use crate::run::event::Fetches;
 use crate::run::view::PhaseSpan;
 
@@ -50,6 +50,12 @@ impl Expect {
     pub(super) fn left(self, elapsed: u64, view: Look) -> u64 {
         let tail = TAIL.max(elapsed / OVERDUE);
         self.pick(view).saturating_sub(elapsed).max(tail)
+    }
+
+    /// Whether it takes clearly longer than it ever did.
+    pub(super) fn is_overdue(self, elapsed: u64) -> bool {
+        let most = self.pick(Look::Cautious);
+        elapsed > most.saturating_add(most / 4).saturating_add(LATE)
     }
 }
 

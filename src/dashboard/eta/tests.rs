@@ -145,6 +145,8 @@ fn a_single_phase_is_told_by_its_predecessors() {
 fn building(running: Vec<Running>, waiting: u64, work: Option<Expect>) -> Input {
     Input {
         spans: spans(&[(Evaluating, 0), (Building, 10)]),
+        // There were earlier runs, and none of them was alike.
+        usual: Some(Usual::default()),
         builds: Some(BuildsLeft {
             planned: 40,
             running,
@@ -185,46 +187,85 @@ fn an_overdue_build_is_never_over() {
     check(&input, 29, (96, Some(1), None));
     check(&input, 31, (96, Some(2), None));
     check(&input, 1010, (95, Some(50), None));
+    let late = |input: &Input, now| estimate(input, at(now)).0.overdue;
+    // A quarter and five seconds more than ever.
+    let longest = building(vec![running(10, seconds(8, 20))], 0, None);
+    assert_eq!((late(&longest, 40), late(&longest, 41)), (false, true));
+    assert!(late(&input, 1010));
+    // While others wait or are still in their time, a number is known.
+    let waits = building(vec![running(10, seconds(20, 20))], 1, seconds(9, 9));
+    let other = [
+        running(10, seconds(20, 20)),
+        running(10, seconds(2000, 2000)),
+    ];
+    let other = building(other.to_vec(), 0, None);
+    assert!(!late(&waits, 1010) && !late(&other, 1010));
+    let activating = |now| {
+        let input = Input {
+            spans: spans(&[(Evaluating, 0), (Activating, 10)]),
+            usual: Some(usual()),
+            ..Input::default()
+        };
+        late(&input, now)
+    };
+    assert_eq!((activating(21), activating(22)), (false, true));
     // By a clock that is wrong, and no more than seven days.
     check(&input, u64::MAX / 2000, (50, Some(7 * 86_400), None));
 }
 
 #[test]
 fn a_download_is_told_by_its_rate() {
-    let with = |fetches, usual| Input {
+    let with = |fetches, bytes_per_second| Input {
         spans: spans(&[(Evaluating, 0), (Fetching, 10)]),
         fetches,
-        usual,
+        usual: Some(Usual {
+            bytes_per_second,
+            ..Usual::default()
+        }),
         ..Input::default()
     };
     let (done, total) = (100_000_000, 400_000_000);
     check(
-        &with(fetches(done, total, 10_000_000), None),
+        &with(fetches(done, total, 10_000_000), 0),
         20,
         (40, Some(30), None),
     );
     // By what it has fetched so far, and before that by what it usually does.
+    check(&with(fetches(done, total, 0), 0), 20, (40, Some(30), None));
     check(
-        &with(fetches(done, total, 0), None),
-        20,
-        (40, Some(30), None),
-    );
-    let usual = Usual {
-        bytes_per_second: 4_000_000,
-        ..Usual::default()
-    };
-    check(
-        &with(fetches(0, total, 0), Some(usual)),
+        &with(fetches(0, total, 0), 4_000_000),
         10,
         (9, Some(100), None),
     );
-    check(&with(fetches(0, 0, 0), None), 20, (0, None, None));
+    check(&with(fetches(0, 0, 0), 0), 20, (0, None, None));
     // Fetching and building go on at the same time: the longer one counts.
     let mut both = building(vec![running(20, seconds(20, 20))], 0, None);
     both.fetches = fetches(done, total, 10_000_000);
     check(&both, 30, (50, Some(30), None));
     both.fetches = fetches(done, total, 100_000_000);
     check(&both, 30, (75, Some(10), None));
+}
+
+#[test]
+fn what_may_follow_is_in_the_range_of_a_command_that_was_never_run_there() {
+    let mut input = building(vec![running(10, seconds(30, 30))], 0, None);
+    check(&input, 20, (50, Some(20), None));
+    input.usual = None;
+    check(&input, 20, (50, Some(20), Some(80)));
+    input.builds.as_mut().unwrap().running[0].expect = seconds(200, 200);
+    check(&input, 20, (9, Some(190), None));
+}
+
+#[test]
+fn a_second_evaluation_goes_on_where_the_first_one_ended() {
+    // `nixos-rebuild` first builds itself.
+    let twice = Input {
+        spans: spans(&[(Evaluating, 0), (Building, 4), (Evaluating, 30)]),
+        usual: Some(usual()),
+        ..Input::default()
+    };
+    // 4 and 2 of 10 s, 26 of 60 s, and what follows.
+    check(&twice, 32, (41, Some(4 + 34 + 8), None));
 }
 
 #[test]
@@ -252,6 +293,9 @@ fn seconds_change_gently_and_not_at_all_by_themselves() {
     // What is no longer known is counted down, and another plan is another reason.
     expect(&mut input, None);
     check(&input, 25, (35, Some(45), None));
+    check(&input, 69, (98, Some(1), None));
+    // And then nobody knows; what is over stays.
+    check(&input, 70, (28, None, None));
     input.builds = building(vec![running(10, seconds(600, 600))], 0, None).builds;
     input.builds.as_mut().unwrap().planned = 41;
     check(&input, 25, (28, Some(585), None));
@@ -263,6 +307,7 @@ fn an_estimate_ages() {
         percent: 7,
         seconds: Some(9),
         seconds_most: Some(30),
+        overdue: false,
     };
     let seconds = |by| aged(eta, std::time::Duration::from_millis(by)).seconds;
     assert_eq!((seconds(900), seconds(4000)), (Some(9), Some(5)));
@@ -367,7 +412,8 @@ proptest! {
             let (eta, next) = estimate(&Input { spans: phases.clone(), before, ..input }, now);
             prop_assert!(eta.percent >= before.percent && eta.percent <= 99);
             prop_assert!(eta.seconds.is_none_or(|seconds| (1..=MOST / 1000).contains(&seconds)));
-            prop_assert!(eta.seconds.is_some() || before.left.is_none(), "taken back");
+            let stood = before.left.is_some_and(|left| left > now.saturating_sub(before.at));
+            prop_assert!(eta.seconds.is_some() || !stood, "taken back before its time was over");
             prop_assert!(eta.seconds_most.is_none_or(|most| Some(most) > eta.seconds));
             before = next;
         }

@@ -1,6 +1,6 @@
 //! What is left to fetch and to build.
 
-use super::{BuildsLeft, Expect, Input, Look, PastWork, TAIL, stage};
+use super::{BuildsLeft, Expect, Input, Look, PastWork, Running, TAIL, stage};
 use crate::run::event::Fetches;
 use crate::run::phase::Phase;
 
@@ -40,6 +40,19 @@ impl Input {
             // A list knows what is left and not what waits for what; the runs before know that, and not what is left.
             (Some(counted), Some(habit)) => Some(counted.midpoint(habit)),
             (counted, habit) => counted.or(habit),
+        }
+    }
+
+    /// Whether everything that is still fetched and built takes clearly longer than it ever did.
+    pub(super) fn is_work_overdue(&self, now: u64) -> bool {
+        match &self.builds {
+            Some(builds) => builds.are_overdue(now),
+            None if self.fetches.is_some() => false,
+            None => {
+                let elapsed = self.elapsed(stage(Phase::Building), now);
+                let work = self.usual.as_ref().and_then(|usual| usual.work);
+                work.is_some_and(|work| work.is_overdue(elapsed))
+            }
         }
     }
 
@@ -94,5 +107,16 @@ impl BuildsLeft {
             longest = longest.max(self.longest);
         }
         Some(longest.max(work / self.slots.max(1)))
+    }
+
+    /// Whether nothing waits and all that goes on takes longer than ever.
+    fn are_overdue(&self, now: u64) -> bool {
+        let late = |build: &Running| {
+            let elapsed = now.saturating_sub(build.since);
+            build
+                .expect
+                .is_some_and(|expect| expect.is_overdue(elapsed))
+        };
+        self.waiting == 0 && !self.running.is_empty() && self.running.iter().all(late)
     }
 }

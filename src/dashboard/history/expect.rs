@@ -1,6 +1,7 @@
 //! How long a build will take: from the same machine, else from others, else from what that machine usually builds.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{History, Kept, Machine};
@@ -16,7 +17,9 @@ const SHARED: (usize, usize) = (200, 3);
 /// No machine is taken to be further from the others than this.
 const SPEED: (f64, f64) = (0.25, 4.0);
 /// The most derivations that a machine is taken to build again.
-pub const MAX_POOL: usize = 2048;
+pub const MAX_POOL: usize = 512;
+/// So many of the fleet's derivations tell how long any build takes.
+const SAMPLE: usize = 2000;
 
 impl History {
     pub(super) fn kept(&self, machine: &Machine, name: &str) -> Option<&Kept> {
@@ -87,8 +90,8 @@ impl History {
         if own.len() >= ENOUGH {
             return Expect::of(own);
         }
-        let all = self.machines.values().flat_map(|names| names.values());
-        let all: Vec<u64> = all.map(|kept| kept.expect.ms).collect();
+        let all = self.machines.values().flat_map(HashMap::values);
+        let all: Vec<u64> = all.take(SAMPLE).map(|kept| kept.expect.ms).collect();
         Expect::of(all).filter(|_| self.n_rows >= ENOUGH)
     }
 }

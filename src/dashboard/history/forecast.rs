@@ -10,8 +10,6 @@ use crate::run::event::{MAX_RUNNING, Progress};
 use crate::run::view::RunView;
 use crate::wire::api::Eta;
 
-/// The most names that a run is known to have built; what it builds after those may be expected once more.
-const MAX_BUILT_NAMES: usize = 4096;
 /// The most builds that are taken to go on at the same time.
 const MAX_SLOTS: u64 = 4096;
 
@@ -20,10 +18,11 @@ const MAX_SLOTS: u64 = 4096;
 pub struct Forecast {
     machine: Machine,
     speed: f64,
+    /// How long any build takes there.
+    any: Option<Expect>,
     usual: Option<Usual>,
     /// What the host built last before this run, the newest first, without what this run has built.
     pool: Vec<(Arc<str>, Expect)>,
-    built: HashSet<Arc<str>>,
     slots: u64,
     /// A time of the host's clock, and the dashboard's when it was heard.
     clock: Option<(u64, Millis)>,
@@ -32,20 +31,14 @@ pub struct Forecast {
 
 impl Forecast {
     /// For a run of `host`, of which `percent` was already said; what came to the history `since` then is its own.
-    pub fn new(
-        history: &History,
-        host: &str,
-        since: Millis,
-        usual: Option<Usual>,
-        percent: u8,
-    ) -> Self {
+    pub fn new(history: &History, host: &str, since: Millis, percent: u8) -> Self {
         let machine = Machine::new(host, None);
         Self {
             speed: history.speed(&machine),
+            any: history.any(&machine),
             pool: history.pool(&machine, since),
             machine,
-            usual,
-            built: HashSet::new(),
+            usual: None,
             slots: 1,
             clock: None,
             before: Before {
@@ -55,15 +48,25 @@ impl Forecast {
         }
     }
 
-    /// The run has built this.
+    /// What earlier runs of the command took on the host.
+    pub fn learn(&mut self, usual: Usual) {
+        self.usual = Some(usual);
+        // What was told without it is no reason to come near to what is known now only slowly.
+        self.before.left = None;
+    }
+
+    /// Whether the host has said anything since this was made.
+    pub fn has_heard(&self) -> bool {
+        self.clock.is_some()
+    }
+
+    /// The run has built this: it is not expected once more.
     pub fn built(&mut self, built: &[Built]) {
-        for Built { name, .. } in built {
-            if self.built.len() < MAX_BUILT_NAMES {
-                self.built.insert(Arc::clone(name));
-            }
+        if built.is_empty() {
+            return;
         }
-        let done = &self.built;
-        self.pool.retain(|(name, _)| !done.contains(name));
+        let done: HashSet<&str> = built.iter().map(|built| &*built.name).collect();
+        self.pool.retain(|(name, _)| !done.contains(&**name));
     }
 
     /// An event of the time `at` by the host's clock has just come.
@@ -77,8 +80,7 @@ impl Forecast {
             // The clocks of two machines may differ by hours.
             return Eta {
                 percent: self.before.percent,
-                seconds: None,
-                seconds_most: None,
+                ..Eta::default()
             };
         };
         let progress = view.progress.as_ref();
@@ -106,7 +108,7 @@ impl Forecast {
     fn builds(&mut self, history: &History, progress: &Progress) -> Option<BuildsLeft> {
         let counts = progress.builds.filter(|counts| counts.planned > 0)?;
         self.slots = self.slots.max(counts.running).min(MAX_SLOTS);
-        let any = history.any(&self.machine);
+        let any = self.any;
         let named = &progress.running[..progress.running.len().min(MAX_RUNNING)];
         let mut going_on = Vec::new();
         let running = named.iter().map(|build| {

@@ -37,13 +37,13 @@ fn the_newest_times_are_kept_and_come_back_from_the_store() {
     for n in 1..=50 {
         last = learn(&mut history, &[built("web1", "hello", n)], n);
     }
-    let expected: Vec<u64> = (31..=50).collect();
+    let expected: Vec<u64> = (41..=50).collect();
     assert_eq!((last.rows.len(), last.rows[0].at), (1, 50));
     assert_eq!(last.rows[0].ms, expected);
     assert_eq!(history.len(), 1);
     let again = History::new(last.rows);
     let told = |history: &History| history.build(&machine("web1"), 1.0, "hello");
-    let expect = Expect { ms: 40, most: 48 };
+    let expect = Expect { ms: 45, most: 49 };
     assert_eq!((told(&history), told(&again)), (Some(expect), Some(expect)));
     assert!(history.learn(&[], 9).is_empty());
 }
@@ -156,6 +156,14 @@ fn what_was_built_last_comes_first_and_what_the_run_itself_built_does_not() {
     let pool = history.pool(&machine("web1"), 9);
     let names: Vec<&str> = pool.iter().map(|(name, _)| &**name).collect();
     assert_eq!(names, ["b", "c", "a"]);
+}
+
+#[test]
+fn a_run_is_taken_to_build_no_more_than_so_many_derivations_again() {
+    let mut history = History::default();
+    let many = (0..=expect::MAX_POOL).map(|n| built("web1", &format!("n{n}"), 5));
+    learn(&mut history, &many.collect::<Vec<_>>(), 1);
+    assert_eq!(history.pool(&machine("web1"), 9).len(), expect::MAX_POOL);
 }
 
 #[test]

@@ -210,14 +210,11 @@ impl Draft {
         let changed: Vec<RunId> = self.runs.keys().copied().collect();
         for (id, changed) in self.runs {
             let Changed {
-                mut track,
+                track,
                 added,
                 before,
-                built,
-                heard,
                 ..
             } = changed;
-            hub.foresee(&mut track, &built, heard, self.now);
             let state = track.row.shown().state;
             hub.live.publish(track.tip(&hub.fleet), added.lines);
             hub.show_activity(&track);

@@ -1,25 +1,27 @@
 //! When runs will end: what their records teach, and what is said of them.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Hub;
 use super::draft::{Changed, Draft};
+use super::earlier::Found;
 use super::track::Track;
-use crate::base::clock::{self, Millis};
+use crate::base::clock::Millis;
 use crate::dashboard::eta::aged;
 use crate::dashboard::history::Built;
 use crate::dashboard::history::forecast::Forecast;
-use crate::dashboard::history::usual::usual;
-use crate::dashboard::live::Change;
 use crate::dashboard::store::runs::RunRow;
 use crate::run::phase::RunState;
 use crate::wire::api::Eta;
 
 /// The most runs that are foreseen at the same time; what a further one takes is not told.
 const MAX_FORECASTS: usize = 4096;
-/// A run is looked at no more often, unless its phase changes or nothing could be told.
+/// A run is looked at no more often, unless its phase changes: a run has at most 100 of those.
 const LOOK: Duration = Duration::from_secs(1);
 /// A run that says nothing is looked at again after so long: it may take longer than it was thought to.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -33,6 +35,15 @@ pub(super) struct Said {
     pub at: Instant,
     /// How many phases there were.
     n_phases: usize,
+    /// Before a word of the host, which the first one ends.
+    blind: bool,
+}
+
+impl Said {
+    /// Whether it is too early to say something new.
+    fn holds(self, n_phases: usize, blind: bool) -> bool {
+        self.n_phases == n_phases && self.blind == blind && self.at.elapsed() < LOOK
+    }
 }
 
 impl Draft {
@@ -57,39 +68,41 @@ impl Changed {
 }
 
 impl Hub {
-    /// Looks up what the runs that have just begun usually take.
-    pub(super) async fn begin_forecasts(&mut self, draft: &Draft) {
-        for changed in draft.runs.values() {
-            self.begin_forecast(&changed.track.row, draft.now).await;
+    /// What is said of the runs that a draft changes.
+    pub(super) fn foresee_changed(&mut self, draft: &mut Draft) {
+        for changed in draft.runs.values_mut() {
+            let Changed {
+                track,
+                built,
+                heard,
+                ..
+            } = changed;
+            self.begin_forecast(&track.row, draft.now);
+            if let Some(forecast) = self.forecasts.get_mut(&track.row.id) {
+                forecast.built(built);
+                if let Some(at) = heard {
+                    forecast.heard(*at, draft.now);
+                }
+            }
+            self.foresee(track, draft.now);
         }
     }
 
-    /// The same for one run, none of whose builds are in the history before `since`.
-    pub(super) async fn begin_forecast(&mut self, row: &RunRow, since: Millis) {
+    /// Begins to foresee a run that goes on, if it is not. None of its own builds are in the history before `since`.
+    pub(super) fn begin_forecast(&mut self, row: &RunRow, since: Millis) {
         if row.shown().state != RunState::Running
             || self.forecasts.contains_key(&row.id)
             || self.forecasts.len() >= MAX_FORECASTS
         {
             return;
         }
-        let runs = self.store.succeeded(&row.host, &row.command).await;
-        let runs = runs.unwrap_or_else(|error| {
-            tracing::warn!(run = %row.id, "earlier runs are not known to tell its end from: {error}");
-            Vec::new()
-        });
-        let host = row.host.as_str();
-        let forecast = Forecast::new(&self.history, host, since, usual(&runs), row.notes.percent);
+        let forecast = Forecast::new(&self.history, row.host.as_str(), since, row.notes.percent);
         self.forecasts.insert(row.id, forecast);
+        self.lookups.begin(&self.store, row);
     }
 
-    /// What is said of a run's end from now on. `heard` is the time of its newest event, by its host's clock.
-    pub(super) fn foresee(
-        &mut self,
-        track: &mut Track,
-        built: &[Built],
-        heard: Option<u64>,
-        now: Millis,
-    ) {
+    /// What is said of a run's end from now on.
+    pub(super) fn foresee(&mut self, track: &mut Track, now: Millis) {
         let view = track.row.shown();
         let (state, n_phases) = (view.state, view.phases.len());
         if state != RunState::Running {
@@ -100,47 +113,60 @@ impl Hub {
         let Some(forecast) = self.forecasts.get_mut(&track.row.id) else {
             return;
         };
-        forecast.built(built);
-        if let Some(at) = heard {
-            forecast.heard(at, now);
-        }
-        let recent = |said: &Said| {
-            let same = said.n_phases == n_phases && said.eta.seconds.is_some();
-            same && said.at.elapsed() < LOOK
-        };
-        if track.said.as_ref().is_some_and(recent) {
+        let blind = !forecast.has_heard();
+        if track.said.is_some_and(|said| said.holds(n_phases, blind)) {
             return;
         }
-        let eta = forecast.look(&self.history, &track.row.shown(), now);
+        let eta = forecast.look(&self.history, &view, now);
+        drop(view);
         track.said = Some(Said {
             eta,
             at: Instant::now(),
             n_phases,
+            blind,
         });
         track.row.notes.percent = eta.percent;
     }
 
+    /// Takes what earlier runs took: more can be told at once.
+    pub(super) fn looked_up(&mut self, draft: &mut Draft, first: Found) {
+        for (run, usual) in std::iter::once(first).chain(self.lookups.done()) {
+            if let Some(forecast) = self.forecasts.get_mut(&run) {
+                forecast.learn(usual);
+                if let Some(track) = self.runs.get(&run) {
+                    self.change(draft, track.clone()).said = None;
+                }
+            }
+        }
+    }
+
     /// Looks again at runs that have said nothing for a while, and tells what is not only the time that has passed.
-    pub(super) fn look_again(&mut self) {
-        let now = clock::now();
-        let due = |track: &Track| Some(track.said?.at.elapsed() >= LOOK_AGAIN);
-        let due = self.runs.values().filter(|track| due(track) == Some(true));
-        let due: Vec<_> = due.map(|track| track.row.id).collect();
-        for run in due {
-            let Some(mut track) = self.runs.remove(&run) else {
+    pub(super) fn look_again(&mut self, draft: &mut Draft) {
+        let due = |track: &&Track| {
+            track
+                .said
+                .is_some_and(|said| said.at.elapsed() >= LOOK_AGAIN)
+        };
+        let due: Vec<Track> = self.runs.values().filter(due).cloned().collect();
+        for mut track in due {
+            let before = track.said;
+            self.foresee(&mut track, draft.now);
+            let (Some(before), Some(said)) = (before, track.said) else {
                 continue;
             };
-            let before = track.said;
-            self.foresee(&mut track, &[], None, now);
-            if let (Some(before), Some(said)) = (before, track.said)
-                && says_more(aged(before.eta, before.at.elapsed()), said.eta)
-            {
-                self.live.publish(track.tip(&self.fleet), Vec::new());
-                self.live.changed(Change::Run(run, None));
-                self.show_activity(&track);
+            if says_more(aged(before.eta, before.at.elapsed()), said.eta) {
+                self.change(draft, track);
+            } else if let Some(own) = self.runs.get_mut(&track.row.id) {
+                own.said = Some(said);
             }
-            self.runs.insert(run, track);
         }
+    }
+
+    /// A run in a draft, as it is there, or else as it is given.
+    fn change<'a>(&self, draft: &'a mut Draft, track: Track) -> &'a mut Track {
+        let watched = self.live.is_watched(track.row.id);
+        let changed = draft.runs.entry(track.row.id);
+        &mut changed.or_insert_with(|| Changed::of(track, watched)).track
     }
 
     /// Shows what a run's host is doing.
@@ -164,4 +190,5 @@ fn says_more(before: Eta, now: Eta) -> bool {
     before.percent != now.percent
         || !near(before.seconds, now.seconds)
         || !near(before.seconds_most, now.seconds_most)
+        || before.overdue != now.overdue
 }

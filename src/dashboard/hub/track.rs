@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use super::foresee::Said;
 use super::pushed;
 use crate::base::clock::rfc3339;
+use crate::dashboard::eta::aged;
 use crate::dashboard::fleet::Fleet;
 use crate::dashboard::live::Tip;
 use crate::dashboard::store::output::{OutputEnd, Sizes};
@@ -170,7 +171,7 @@ impl Track {
             phase: view.phase(),
             progress: view.progress.clone(),
             since: rfc3339(view.started_at.unwrap_or(self.row.created_at)),
-            eta: self.said.map(|said| said.eta),
+            eta: self.said.map(|said| aged(said.eta, said.at.elapsed())),
         })
     }
 }

@@ -40,6 +40,7 @@ impl Tip {
 pub(super) mod tests {
     use super::*;
     use crate::run::id::RunId;
+    use crate::wire::api::Eta;
 
     pub fn tip() -> Tip {
         let row = crate::dashboard::store::runs::RunRow {
@@ -65,10 +66,10 @@ pub(super) mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_estimate_is_as_old_as_it_is() {
         let mut tip = tip();
-        Arc::make_mut(&mut tip.run).eta = Some(crate::wire::api::Eta {
+        Arc::make_mut(&mut tip.run).eta = Some(Eta {
             percent: 7,
             seconds: Some(60),
-            seconds_most: None,
+            ..Eta::default()
         });
         let seconds = |tip: &Tip| tip.now().eta.unwrap().seconds;
         tokio::time::advance(std::time::Duration::from_millis(2500)).await;

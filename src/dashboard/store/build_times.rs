@@ -74,23 +74,26 @@ impl Store {
         Ok(read)
     }
 
-    /// The newest runs of a command on a host that succeeded, as their records tell them.
+    /// The newest runs of a command on a host that came to their own end, as their records tell them: their phases took
+    /// what they take, whatever units failed afterwards.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub async fn succeeded(
+    pub async fn finished_well(
         &self,
         host: &HostName,
         command: &str,
     ) -> Result<Vec<RunView>, StoreError> {
         let rows = sqlx::query(
             "SELECT view FROM (SELECT id, command, state, view FROM runs WHERE hostname = ?1 ORDER BY id DESC LIMIT ?2)
-             WHERE command = ?3 AND state = ?4 ORDER BY id DESC LIMIT ?5",
+             WHERE command = ?3 AND state IN (?4, ?5, ?6) ORDER BY id DESC LIMIT ?7",
         )
         .bind(host.as_str())
         .bind(SEARCHED)
         .bind(command)
         .bind(RunState::Succeeded.name())
+        .bind(RunState::Degraded.name())
+        .bind(RunState::RebootRequired.name())
         .bind(RUNS)
         .fetch_all(&self.readers)
         .await?;

@@ -236,7 +236,8 @@ fn measure(n: u64, with_phases: bool, new: u64) -> (f64, f64, usize) {
             }
         }
         let usual = usual(&views).filter(|_| with_phases);
-        let mut forecast = Forecast::new(&history, "web1", now, usual, 0);
+        let mut forecast = Forecast::new(&history, "web1", now, 0);
+        usual.into_iter().for_each(|usual| forecast.learn(usual));
         let steps = run(&plan.repeat(&mut dice), now);
         let end = steps.last().unwrap().at;
         let (mut percent, mut said) = (0, [None, None]);

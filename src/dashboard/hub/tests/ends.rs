@@ -109,6 +109,11 @@ fn check(eta: &Value, percent: std::ops::RangeInclusive<u64>, seconds: u64) {
     assert!(percent.contains(&found.0) && near, "{eta}");
 }
 
+/// The run once it is told by the runs before it, which are looked up while it goes on.
+async fn told(house: &House, path: &str) -> Value {
+    house.wait(path, |run| run["eta"]["seconds"].is_u64()).await
+}
+
 #[tokio::test]
 async fn a_second_run_is_told_by_the_first_one_and_a_restart_forgets_nothing() {
     let house = House::start().await;
@@ -148,7 +153,7 @@ async fn a_second_run_is_told_by_the_first_one_and_a_restart_forgets_nothing() {
     .concat();
     agent.send(journal.frame(&begin)).await;
     agent.acked(2).await;
-    check(&house.get(&path).await["eta"], 0..=5, 102);
+    check(&told(&house, &path).await["eta"], 0..=5, 102);
     // 30 of them later, one builder has 90 s of work, 20 of which are over; the earlier run says the same.
     let later = [phase(3000, Phase::Building), building(23_000, 3000)];
     let later = records(&mut journal, &later);
@@ -159,6 +164,10 @@ async fn a_second_run_is_told_by_the_first_one_and_a_restart_forgets_nothing() {
     check(&house.get("/api/runs").await["runs"][0]["eta"], 20..=30, 80);
     let host = house.get("/api/hosts/web1").await;
     check(&host["activity"]["eta"], 20..=30, 80);
+    assert_eq!(
+        host["activity"]["progress"]["running"][0]["name"],
+        "hello-2.13"
+    );
     let live = house.app.live.watch(second).unwrap();
     let eta = live.tips.borrow().run.eta.unwrap();
     check(&serde_json::to_value(eta).unwrap(), 20..=30, 80);
@@ -170,11 +179,14 @@ async fn a_second_run_is_told_by_the_first_one_and_a_restart_forgets_nothing() {
     // Without a word of the host nobody knows what time it is there.
     let shown = house.get(&path).await;
     assert!(shown["eta"]["seconds"].is_null(), "{shown}");
+    assert!(shown["eta"]["percent"].as_u64() >= Some(20), "{shown}");
     let more = journal.event(&building(53_000, 3000));
     agent.send(journal.frame(&more)).await;
     agent.acked(5).await;
     // Overdue by half: 60 s of what waits and a little of what runs, where the earlier run had 40 s left.
-    check(&house.get(&path).await["eta"], 44..=48, 62);
+    let near = |eta: &Value| (57..=62).contains(&eta["seconds"].as_u64().unwrap_or(0));
+    let shown = house.wait(&path, |run| near(&run["eta"])).await;
+    check(&shown["eta"], 44..=48, 62);
     assert_eq!(times(&house, "world").await, [50_000]);
 }
 
@@ -218,7 +230,7 @@ async fn a_silent_run_is_looked_at_again_and_never_goes_back() {
     begin.extend(records(&mut journal, &events()[..2]));
     agent.send(journal.frame(&begin)).await;
     agent.acked(3).await;
-    let before = house.get(&path).await["eta"].clone();
+    let before = told(&house, &path).await["eta"].clone();
     check(&before, 1..=5, 100);
     // The time of the estimate passes at once, and the time of the clock does not: half of what it had come down to.
     jump(std::time::Duration::from_secs(60)).await;
@@ -229,6 +241,14 @@ async fn a_silent_run_is_looked_at_again_and_never_goes_back() {
     jump(std::time::Duration::from_secs(4)).await;
     let aged = house.get(&path).await["eta"]["seconds"].as_u64().unwrap();
     assert!(aged >= 1 && aged < found["eta"]["seconds"].as_u64().unwrap());
+    // What readers have seen is in the store: a restart takes nothing back.
+    let found = &house.get(&path).await["eta"]["percent"];
+    let house = house.restart().await;
+    let after = &house.get(&path).await["eta"]["percent"];
+    assert!(
+        after.as_u64() >= found.as_u64() && found.as_u64() >= Some(1),
+        "{found} {after}"
+    );
 }
 
 #[tokio::test]
