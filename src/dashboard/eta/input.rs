@@ -103,6 +103,8 @@ pub struct Running {
     pub since: u64,
     /// How long it takes, if anything is known to tell it from.
     pub expect: Option<Expect>,
+    /// Whether it was ever built before; if not, `expect` is what any build takes.
+    pub known: bool,
 }
 
 /// The builds of a run.

@@ -57,6 +57,7 @@ fn running(since: u64, expect: Option<Expect>) -> Running {
     Running {
         since: at(since),
         expect,
+        known: true,
     }
 }
 
@@ -200,6 +201,10 @@ fn an_overdue_build_is_never_over() {
     ];
     let other = building(other.to_vec(), 0, None);
     assert!(!late(&waits, 1010) && !late(&other, 1010));
+    // Nobody has ever built it: nobody knows what is usual.
+    let mut new = input.clone();
+    new.builds.as_mut().unwrap().running[0].known = false;
+    assert!(!late(&new, 1010));
     let activating = |now| {
         let input = Input {
             spans: spans(&[(Evaluating, 0), (Activating, 10)]),
@@ -352,7 +357,11 @@ fn any_step() -> impl Strategy<Value = (u64, Option<Phase>, Input)> {
                 longest,
                 running: running
                     .into_iter()
-                    .map(|(since, expect)| Running { since, expect })
+                    .map(|(since, expect)| Running {
+                        since,
+                        expect,
+                        known: true,
+                    })
                     .collect(),
             },
         );

@@ -113,9 +113,8 @@ impl BuildsLeft {
     fn are_overdue(&self, now: u64) -> bool {
         let late = |build: &Running| {
             let elapsed = now.saturating_sub(build.since);
-            build
-                .expect
-                .is_some_and(|expect| expect.is_overdue(elapsed))
+            let expect = build.expect.filter(|_| build.known);
+            expect.is_some_and(|expect| expect.is_overdue(elapsed))
         };
         self.waiting == 0 && !self.running.is_empty() && self.running.iter().all(late)
     }

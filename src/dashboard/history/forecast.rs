@@ -125,6 +125,7 @@ impl Forecast {
             Running {
                 since: build.since,
                 expect: expect.or(any),
+                known: expect.is_some(),
             }
         });
         let running: Vec<_> = running.collect();

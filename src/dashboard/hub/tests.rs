@@ -2,6 +2,7 @@ mod absence;
 mod ahead;
 mod ends;
 mod queue;
+mod teaches;
 mod verify;
 
 use std::time::Duration;
