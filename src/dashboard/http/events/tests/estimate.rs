@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::Events;
-use crate::dashboard::testing::{Agent, House, Journal, jump, register};
+use crate::dashboard::testing::{Agent, House, Journal, SOON, jump, register};
 use crate::run::event::RunEvent;
 use crate::run::phase::{Phase, RunState};
 
@@ -22,6 +24,11 @@ async fn begin(house: &House, agent: &mut Agent) -> Journal {
 
 #[tokio::test]
 async fn both_streams_tell_it_and_tell_it_anew_when_it_takes_longer() {
+    // A stream that lives and never says it would be read for ever.
+    timeout(SOON, told_and_told_anew()).await.unwrap();
+}
+
+async fn told_and_told_anew() {
     let house = House::start().await;
     let (mut agent, _) = Agent::join(&house, register("web1")).await;
     let mut fleet = Events::open(&house, "/api/events", None).await;
