@@ -10,6 +10,7 @@ use super::output::Output;
 use super::{progress, runs, text};
 use crate::base::clock;
 use crate::run::id::HostName;
+use crate::run::progress_line::remaining;
 use crate::wire::api::{Host, HostStatus, Hosts, Runs};
 
 /// Runs that `host` shows.
@@ -57,7 +58,14 @@ fn doing(host: &Host) -> String {
     let phase = activity.phase.map_or("starting", |phase| phase.name());
     let count = activity.progress.as_ref().and_then(progress::count);
     let count = count.map_or_else(String::new, |count| format!(" {count}"));
-    format!("{}: {phase}{count}", activity.command)
+    // Nothing is said of what nobody knows.
+    let left = activity.eta.filter(|eta| eta.seconds.is_some());
+    let left = left.map(|eta| format!(", {}", remaining(progress::left(eta))));
+    format!(
+        "{}: {phase}{count}{}",
+        activity.command,
+        left.unwrap_or_default()
+    )
 }
 
 fn last_seen(host: &Host) -> String {
@@ -202,15 +210,27 @@ mod tests {
                 "activity": {"run": "019a0000-0000-7000-8000-000000000001", "command": "switch", "phase": "building",
                              "progress": {"done": 3, "total": 10, "unit": "builds"}, "since": ""}
             })),
+            host(&json!({
+                "hostname": "web2",
+                "activity": {"run": "019a0000-0000-7000-8000-000000000002", "command": "switch", "phase": "activating",
+                             "progress": null, "since": "", "eta": {"percent": 90, "seconds": 42}}
+            })),
+            host(&json!({
+                "hostname": "web3",
+                "activity": {"run": "019a0000-0000-7000-8000-000000000003", "command": "switch", "phase": "evaluating",
+                             "progress": null, "since": "", "eta": {"percent": 0, "seconds": null}}
+            })),
             host(
                 &json!({"hostname": "new", "status": "never_seen", "generation": "", "last_heartbeat_age_ms": null}),
             ),
         ];
         expect_test::expect![[r"
-            HOST         STATUS        DOING                  GENERATION               LAST SEEN  AGENT
-            web1         online        -                      nixos-system-web1-26.05  1s ago     0.1.0
-            db\u{1b}[2J  reconnecting  switch: building 3/10  nixos-system-web1-26.05  1m ago     0.1.0
-            new          never seen    -                                               never      0.1.0
+            HOST         STATUS        DOING                                 GENERATION               LAST SEEN  AGENT
+            web1         online        -                                     nixos-system-web1-26.05  1s ago     0.1.0
+            db\u{1b}[2J  reconnecting  switch: building 3/10                 nixos-system-web1-26.05  1m ago     0.1.0
+            web2         online        switch: activating, about 40 seconds  nixos-system-web1-26.05  1s ago     0.1.0
+            web3         online        switch: evaluating                    nixos-system-web1-26.05  1s ago     0.1.0
+            new          never seen    -                                                              never      0.1.0
         "]]
         .assert_eq(&table(&hosts));
     }

@@ -10,7 +10,7 @@ use super::text::{minute, plain};
 use crate::base::clock;
 use crate::run::event::{Progress, ProgressUnit};
 use crate::run::progress_line::{ERASE, Remaining, drawing, progress_line};
-use crate::wire::api::Run;
+use crate::wire::api::{Eta, Run};
 
 /// How often the line is drawn anew while nothing is told: times tick.
 const TICK: Duration = Duration::from_secs(1);
@@ -129,14 +129,19 @@ pub fn describe(run: &Run, told: Duration, now: clock::Millis) -> String {
     let Some(phase) = run.phase else {
         return run.state.name().to_owned();
     };
-    let left = run.eta.map(|eta| Remaining {
-        seconds: eta.seconds,
-        most: eta.seconds_most,
-    });
-    let left = left.map(|left| left.after(told.as_secs()));
+    let left = run.eta.map(|eta| left(eta).after(told.as_secs()));
     let nothing = Progress::default();
     let progress = run.progress.as_ref().unwrap_or(&nothing);
     plain(&progress_line(phase, progress, now, left)).into_owned()
+}
+
+/// What is left of a run when that was told.
+pub fn left(eta: Eta) -> Remaining {
+    Remaining {
+        seconds: eta.seconds,
+        most: eta.seconds_most,
+        overdue: eta.overdue,
+    }
 }
 
 /// `3/10`, or `12.5/80.0 MiB`; none while nothing is known.
@@ -167,7 +172,6 @@ mod tests {
     use crate::cli::runs::sample;
     use crate::run::event::RunningBuild;
     use crate::run::phase::{Phase, RunState};
-    use crate::wire::api::Eta;
 
     #[track_caller]
     fn check(told: u64, run: Run, expected: &str) {
@@ -199,7 +203,7 @@ mod tests {
         run.eta = Some(Eta {
             percent: 40,
             seconds: Some(360),
-            seconds_most: None,
+            ..Eta::default()
         });
         if let Some(progress) = &mut run.progress {
             progress.running = vec![RunningBuild {
@@ -222,10 +226,17 @@ mod tests {
         run.eta = Some(Eta {
             percent: 0,
             seconds: None,
-            seconds_most: None,
+            ..Eta::default()
         });
         run.progress = None;
-        check(120, run, "building · calculating");
+        check(120, run.clone(), "building · calculating");
+        run.eta = Some(Eta {
+            percent: 97,
+            seconds: Some(20),
+            overdue: true,
+            ..Eta::default()
+        });
+        check(120, run, "building · longer than usual");
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl Fleet {
     /// What the hub knows of the host's current run; none ends the activity of `run`.
     pub fn set_activity(&self, host: &HostName, run: RunId, activity: Option<HostActivity>) {
         self.change(host, false, |entry, now| {
-            entry.set_activity(run, activity);
+            entry.set_activity(run, activity, now);
             entry.extend_grace(now);
         });
     }

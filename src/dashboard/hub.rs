@@ -3,7 +3,9 @@
 
 mod apply;
 mod draft;
+mod earlier;
 mod flush;
+mod foresee;
 mod operators;
 mod output;
 pub mod pushed;
@@ -29,10 +31,13 @@ use tokio_util::sync::CancellationToken;
 use crate::base::clock;
 use crate::dashboard::agents::peer::{Closing, FromAgent, Peer};
 use crate::dashboard::fleet::Fleet;
+use crate::dashboard::history::History;
+use crate::dashboard::history::forecast::Forecast;
 use crate::dashboard::live::{Live, lock};
 use crate::dashboard::store::{Store, StoreError};
 use crate::run::id::RunId;
 use draft::Draft;
+use earlier::Lookups;
 use queue::Queue;
 use requests::HubRequest;
 use track::Track;
@@ -108,6 +113,12 @@ pub struct Hub {
     requests: mpsc::Receiver<HubRequest>,
     ready: Arc<Ready>,
     counters: Arc<Counters>,
+    /// How long builds took, as the store has it.
+    history: History,
+    /// What is known of the runs that go on to tell their ends from.
+    forecasts: HashMap<RunId, Forecast>,
+    /// What looks up what earlier runs took, beside the hub's own work.
+    lookups: Lookups,
 }
 
 impl Hub {
@@ -127,7 +138,11 @@ impl Hub {
             pushes: Arc::new(Semaphore::new(pushed::MAX_WAITING)),
             counters: Arc::default(),
         };
+        let history = History::new(store.build_times().await?);
         let mut hub = Self {
+            history,
+            forecasts: HashMap::new(),
+            lookups: Lookups::default(),
             store,
             fleet,
             live,
@@ -139,7 +154,9 @@ impl Hub {
         };
         for row in hub.store.live_runs().await? {
             let end = hub.store.output_end(row.id).await?;
-            let track = Track::new(row, end);
+            hub.begin_forecast(&row, row.created_at);
+            let mut track = Track::new(row, end);
+            hub.foresee(&mut track, clock::now());
             hub.live.publish(track.tip(&hub.fleet), Vec::new());
             if track.row.is_waiting() {
                 hub.note_waiting(&track.row);
@@ -167,6 +184,10 @@ impl Hub {
                     false
                 }
                 () = self.ready.wake.notified() => false,
+                Some(found) = self.lookups.next() => {
+                    self.looked_up(&mut draft, found);
+                    false
+                }
                 () = self.live.reader_changes() => {
                     self.readers_changed();
                     false
@@ -176,6 +197,7 @@ impl Hub {
                     self.give_up_silent(&mut draft).await;
                     self.give_up_waiting(&mut draft).await;
                     self.give_up_absent(&mut draft).await;
+                    self.look_again(&mut draft);
                     ticked = true;
                     false
                 }
@@ -231,7 +253,10 @@ impl Hub {
     /// Commits, acknowledges, publishes.
     async fn finish(&mut self, mut draft: Draft) {
         use std::sync::atomic::Ordering::Relaxed;
-        let commit = draft.commit();
+        // Before the commit: a percentage that readers have seen is in the store, and a restart does not take it back.
+        self.foresee_changed(&mut draft);
+        let mut commit = draft.commit();
+        commit.learnt = self.history.learn(&draft.built(), draft.now);
         let event = if commit.is_empty() {
             Ok(0)
         } else {
@@ -255,6 +280,7 @@ impl Hub {
                     self.counters.commits.fetch_add(1, Relaxed);
                     self.counters.records.fetch_add(draft.n_records, Relaxed);
                 }
+                self.history.accept(commit.learnt);
                 draft.succeed(event, self);
             }
             Err(error) => {

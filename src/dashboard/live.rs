@@ -3,6 +3,8 @@
 //! Nothing waits for a reader. A run's tip is a value that readers look at when they can; the lines behind it come from
 //! the last few in memory or from the store. A reader of the fleet that falls behind is told so and starts from a whole picture.
 
+mod tip;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +12,8 @@ use tokio::sync::{Notify, broadcast, watch};
 
 use crate::run::id::{HostName, RunId};
 use crate::wire::api::{LogLine, Run};
+
+pub use tip::Tip;
 
 /// The most changes that a reader of the fleet may fall behind.
 const CHANGES: usize = 1024;
@@ -27,19 +31,6 @@ pub enum Change {
     Run(RunId, Option<u64>),
     /// A host is gone.
     Removed(HostName),
-}
-
-/// How a run stands after the last commit.
-#[derive(Debug, Clone)]
-pub struct Tip {
-    /// The run.
-    pub run: Arc<Run>,
-    /// Lines in the store.
-    pub lines: u64,
-    /// The line that is not finished yet.
-    pub partial: Arc<str>,
-    /// Whether nothing more will come. A run can have ended while output of it is still on its way.
-    pub over: bool,
 }
 
 /// A live run, as its readers see it.
@@ -189,7 +180,7 @@ impl Live {
     /// A live run as it is now.
     pub fn run(&self, run: RunId) -> Option<Arc<Run>> {
         let channel = Arc::clone(lock(&self.runs).get(&run)?);
-        let run = Arc::clone(&channel.tip.borrow().run);
+        let run = channel.tip.borrow().now();
         Some(run)
     }
 
@@ -236,6 +227,7 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use super::tip::tests::tip;
     use super::*;
 
     fn line(n: u64, text: &str) -> LogLine {
@@ -250,26 +242,6 @@ mod tests {
         Channel {
             tip: watch::Sender::new(tip()),
             recent: Mutex::default(),
-        }
-    }
-
-    fn tip() -> Tip {
-        let row = crate::dashboard::store::runs::RunRow {
-            id: RunId::new(),
-            host: "web1".parse().unwrap(),
-            command: "switch".into(),
-            args: Vec::new(),
-            requested_by: "test".into(),
-            created_at: 0,
-            view: crate::run::view::RunView::default(),
-            last_seq: crate::run::id::Seq(0),
-            notes: crate::dashboard::store::runs::Notes::new(),
-        };
-        Tip {
-            run: Arc::new(Run::from(&row)),
-            lines: 0,
-            partial: "".into(),
-            over: false,
         }
     }
 

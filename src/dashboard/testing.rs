@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use futures_util::{SinkExt, StreamExt};
+use sqlx::Connection as _;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -104,6 +105,20 @@ impl House {
             served.unwrap().unwrap();
         }
         Self::on(self.dir).await
+    }
+
+    /// Something that only a person with the database's file can do.
+    pub async fn sql(&self, statement: &'static str) {
+        let path = self.dir.path().join(super::store::file::NAME);
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        let mut connection = sqlx::SqliteConnection::connect_with(&options)
+            .await
+            .unwrap();
+        sqlx::query(statement)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
     }
 
     /// A request with a token that may do everything.

@@ -16,12 +16,14 @@ pub fn drawing(text: &str) -> String {
 }
 
 /// How long a run may still take. What was counted down since it was told is the caller's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Remaining {
     /// Seconds; none while nothing is known to tell them from.
     pub seconds: Option<u64>,
     /// The most seconds, where that is much more.
     pub most: Option<u64>,
+    /// It takes longer than it ever did: nobody knows how much longer, and no number is shown.
+    pub overdue: bool,
 }
 
 impl Remaining {
@@ -32,6 +34,7 @@ impl Remaining {
         Self {
             seconds: self.seconds.map(rest),
             most: self.most.map(rest),
+            ..self
         }
     }
 }
@@ -174,8 +177,11 @@ pub fn duration(milliseconds: u64) -> String {
 /// From here on, hours are said, in halves.
 const HOURS_FROM: u64 = 90 * 60;
 
-/// `about 6 minutes`, `4 to 9 minutes`, `calculating`. Less time left never reads as more.
+/// `about 6 minutes`, `4 to 9 minutes`, `calculating`, `longer than usual`. Less time left never reads as more.
 pub fn remaining(left: Remaining) -> String {
+    if left.overdue {
+        return "longer than usual".to_owned();
+    }
     let Some(seconds) = left.seconds else {
         return "calculating".to_owned();
     };

@@ -120,6 +120,9 @@ pub struct HostActivity {
     pub progress: Option<Progress>,
     /// When it started.
     pub since: String,
+    /// When it will be over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta: Option<Eta>,
 }
 
 /// `GET /api/runs`.
@@ -199,7 +202,7 @@ pub struct Run {
 }
 
 /// When a run that goes on is expected to end, from how long such runs, and the builds in them, took before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Eta {
     /// How much of the expected time is over, 0 to 99. Never falls in a run's life.
     pub percent: u8,
@@ -208,6 +211,9 @@ pub struct Eta {
     /// The most seconds that it may take, where that is much more than `seconds`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds_most: Option<u64>,
+    /// What goes on takes clearly longer than it ever did: `seconds` is no more than what it has left at the least.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overdue: bool,
 }
 
 /// One phase of a run.

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::base::clock::{Millis, rfc3339};
 use crate::dashboard::agents::peer::Peer;
+use crate::dashboard::eta::aged;
 use crate::dashboard::liveness::{self, Signs};
 use crate::dashboard::store::hosts::{Beat, HostRow};
 use crate::run::id::{HostName, RunId};
@@ -37,6 +38,8 @@ pub(super) struct Entry {
     n_beats: u64,
     /// What the hub knows; newer than what a heartbeat says.
     activity: Option<Arc<HostActivity>>,
+    /// When the hub said so.
+    told: Option<Instant>,
     /// The last run that the hub saw end: a heartbeat sent before that may still name it.
     ended: Option<RunId>,
 }
@@ -56,6 +59,7 @@ impl Default for Entry {
             last_seen: None,
             n_beats: 0,
             activity: None,
+            told: None,
             ended: None,
         }
     }
@@ -117,7 +121,8 @@ impl Entry {
     }
 
     /// Takes what the hub knows of a run here.
-    pub fn set_activity(&mut self, run: RunId, activity: Option<HostActivity>) {
+    pub fn set_activity(&mut self, run: RunId, activity: Option<HostActivity>, now: Instant) {
+        self.told = Some(now);
         if activity.is_some() {
             self.activity = activity.map(Arc::new);
         } else {
@@ -155,6 +160,7 @@ impl Entry {
             phase: activity.phase,
             progress: activity.progress.clone(),
             since: rfc3339(activity.since),
+            eta: None,
         })
     }
 
@@ -180,7 +186,11 @@ impl Entry {
                 .unwrap_or(from_register)
                 .clone()
         };
-        let activity = self.activity();
+        let mut activity = self.activity();
+        if let (Some(activity), Some(told)) = (&mut activity, self.told) {
+            let age = now.duration_since(told);
+            activity.eta = activity.eta.map(|eta| aged(eta, age));
+        }
         Host {
             id: host.to_string(),
             hostname: host.to_string(),

@@ -114,6 +114,7 @@ async fn the_hub_knows_the_phase_before_the_next_heartbeat_does() {
         phase: Some(Phase::Activating),
         progress: None,
         since: String::new(),
+        eta: None,
     };
     fleet.set_activity(&name(), run, Some(activity.clone()));
     assert_eq!(fleet.host(&name()).unwrap().activity, Some(activity));

@@ -87,7 +87,7 @@ pub async fn list(
     };
     let rows = app.store.runs(&filter).await?;
     Ok(Json(Runs {
-        runs: rows.iter().map(|row| row.show(&app.fleet)).collect(),
+        runs: rows.iter().map(|row| show(&app, row)).collect(),
     }))
 }
 
@@ -97,7 +97,16 @@ pub async fn one(
     State(app): State<AppState>,
     Path(id): Path<String>,
 ) -> Result<Json<Run>, HttpError> {
-    Ok(Json(stored(&app, &id).await?.show(&app.fleet)))
+    Ok(Json(show(&app, &stored(&app, &id).await?)))
+}
+
+/// A stored run, with what is said of its end while it goes on.
+fn show(app: &AppState, row: &RunRow) -> Run {
+    let mut run = row.show(&app.fleet);
+    if run.state == RunState::Running {
+        run.eta = app.live.run(row.id).and_then(|live| live.eta);
+    }
+    run
 }
 
 /// Asks to stop a run.

@@ -37,6 +37,7 @@ impl Changed {
                 let sum = &mut row.notes.crc32c;
                 *sum = sum.map(|sum| crc32c::crc32c_append(sum, raw));
             }
+            RunEvent::Built { builds, .. } => self.learn(builds),
             RunEvent::Gap {
                 at,
                 bytes,
@@ -54,6 +55,7 @@ impl Changed {
             }
             _ => {}
         }
-        row.view.apply(&event, raw.len() as u64);
+        self.heard = Some(event.at());
+        self.track.row.view.apply(&event, raw.len() as u64);
     }
 }

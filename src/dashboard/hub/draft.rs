@@ -12,6 +12,7 @@ use super::requests::{Asked, Refusal};
 use super::track::Track;
 use crate::base::clock::Millis;
 use crate::dashboard::agents::peer::Peer;
+use crate::dashboard::history::Built;
 use crate::dashboard::live::Change;
 use crate::dashboard::store::StoreError;
 use crate::dashboard::store::commit::{Commit, RunUpdate};
@@ -29,6 +30,10 @@ pub(super) struct Changed {
     /// Whether the store does not have it yet.
     pub new: bool,
     pub added: Added,
+    /// The builds that its new records tell of.
+    pub built: Vec<Built>,
+    /// When the newest of them was written, by the host's clock.
+    pub heard: Option<Millis>,
     /// How it stood before.
     before: Option<RunState>,
     /// The last record that is in the store already.
@@ -42,6 +47,8 @@ impl Changed {
             before: Some(track.row.shown().state),
             new: false,
             added: Added::new(watched),
+            built: Vec::new(),
+            heard: None,
             stored_seq: track.last_seq(),
             track,
         }
@@ -210,12 +217,7 @@ impl Draft {
             } = changed;
             let state = track.row.shown().state;
             hub.live.publish(track.tip(&hub.fleet), added.lines);
-            if !track.row.is_waiting() {
-                // What an agent does counts more than what somebody pushes.
-                let hidden = track.is_pushed() && hub.fleet.peer(&track.row.host).is_some();
-                let activity = track.activity().filter(|_| !hidden);
-                hub.fleet.set_activity(&track.row.host, id, activity);
-            }
+            hub.show_activity(&track);
             let event = (before != Some(state)).then_some(event);
             hub.live.changed(Change::Run(id, event));
             hub.note_waiting(&track.row);

@@ -211,10 +211,12 @@ impl Hub {
         draft.forget(host);
         self.fleet.forget(host);
         self.queue.remove(host);
-        let live = &self.live;
+        self.history.forget(host.as_str());
+        let (live, forecasts) = (&self.live, &mut self.forecasts);
         self.runs.retain(|id, track| {
             let keep = &track.row.host != host;
             if !keep {
+                forecasts.remove(id);
                 live.forget(*id);
             }
             keep

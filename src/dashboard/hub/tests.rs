@@ -1,6 +1,8 @@
 mod absence;
 mod ahead;
+mod ends;
 mod queue;
+mod teaches;
 mod verify;
 
 use std::time::Duration;

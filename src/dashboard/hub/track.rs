@@ -2,8 +2,10 @@
 
 use tokio::time::Instant;
 
+use super::foresee::Said;
 use super::pushed;
 use crate::base::clock::rfc3339;
+use crate::dashboard::eta::aged;
 use crate::dashboard::fleet::Fleet;
 use crate::dashboard::live::Tip;
 use crate::dashboard::store::output::{OutputEnd, Sizes};
@@ -27,6 +29,8 @@ pub(super) struct Track {
     pub heard: Instant,
     /// Whether its readers were told that its host has gone away in its activation.
     pub away: bool,
+    /// What is said of its end.
+    pub said: Option<Said>,
     /// The connection that was told how long output may wait, and how long.
     pub told: Option<(u64, u32)>,
 }
@@ -39,6 +43,7 @@ impl Track {
             sizes: Sizes::default(),
             heard: Instant::now(),
             away: false,
+            said: None,
             told: None,
         }
     }
@@ -145,8 +150,11 @@ impl Track {
     /// What its readers see.
     pub fn tip(&self, fleet: &Fleet) -> Tip {
         let partial = crate::dashboard::store::output::lines::visible(&self.end.tail);
+        let mut run = self.row.show(fleet);
+        run.eta = self.said.map(|said| said.eta);
         Tip {
-            run: std::sync::Arc::new(self.row.show(fleet)),
+            run: std::sync::Arc::new(run),
+            at: self.said.map_or_else(Instant::now, |said| said.at),
             lines: self.end.lines,
             partial: if self.is_over() { "" } else { &partial }.into(),
             over: self.is_over(),
@@ -163,6 +171,7 @@ impl Track {
             phase: view.phase(),
             progress: view.progress.clone(),
             since: rfc3339(view.started_at.unwrap_or(self.row.created_at)),
+            eta: self.said.map(|said| aged(said.eta, said.at.elapsed())),
         })
     }
 }

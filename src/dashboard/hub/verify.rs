@@ -239,6 +239,8 @@ impl Changed {
                 Some(newer) if newer.last_seq > ahead.last_seq => Some(newer),
                 _ => Some(ahead),
             },
+            learnt: row.notes.learnt,
+            percent: row.notes.percent,
             ..Notes::new()
         };
         row.view = RunView {

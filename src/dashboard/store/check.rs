@@ -1,6 +1,7 @@
 //! Whether the store is whole: what `nixfleet-dashboard doctor` looks at. Nothing is changed, a dashboard may run meanwhile,
 //! and memory holds one chunk at a time.
 
+mod build_times;
 pub mod files;
 mod output;
 mod runs;
@@ -236,6 +237,9 @@ async fn database(
         RESTORE,
         "every row belongs to something".into(),
     );
+    if version >= build_times::SINCE {
+        build_times::check(connection, report).await?;
+    }
     runs::check(connection, report).await
 }
 

@@ -3,8 +3,9 @@
 use super::events::{self, NewEvent};
 use super::output::{self, chunk::Chunk};
 use super::runs::{self, RunRow};
-use super::{Store, StoreError, hosts};
+use super::{Store, StoreError, build_times, hosts};
 use crate::base::clock::Millis;
+use crate::dashboard::history::Learnt;
 use crate::run::id::HostName;
 use crate::wire::to_dashboard::Register;
 
@@ -41,6 +42,8 @@ pub struct Commit {
     pub runs: Vec<RunRow>,
     /// Runs that changed, new ones too.
     pub updates: Vec<RunUpdate>,
+    /// Build times that the records of `updates` told.
+    pub learnt: Learnt,
     /// Transitions.
     pub events: Vec<NewEvent>,
     /// The time, by the dashboard's clock.
@@ -53,6 +56,7 @@ impl Commit {
         self.hosts.is_empty()
             && self.runs.is_empty()
             && self.updates.is_empty()
+            && self.learnt.is_empty()
             && self.events.is_empty()
     }
 }
@@ -84,6 +88,7 @@ impl Store {
             }
             runs::update(&mut write, &update.row).await?;
         }
+        build_times::write(&mut write, &commit.learnt).await?;
         let mut last = 0;
         for event in &commit.events {
             last = events::insert(&mut write, event).await?;

@@ -19,7 +19,8 @@ const OVER: &str = "view ->> 'state' NOT IN ('queued', 'starting', 'running')";
 const REASON: &str = "removed by the dashboard, which keeps its store below max_store_gb";
 
 impl Store {
-    /// Removes one finished run, with its output, that was asked for before `before`; events of before then go too. Answers
+    /// Removes one finished run, with its output, that was asked for before `before`; events and build
+    /// times of before then go too. Answers
     /// whether there was one; call it again until there is none.
     ///
     /// # Errors
@@ -33,6 +34,7 @@ impl Store {
             .await?;
         let Some(found) = found else {
             while self.remove_events(before).await? {}
+            while self.remove_build_times(before).await? {}
             return Ok(false);
         };
         let run: String = found.try_get(0)?;
@@ -176,6 +178,8 @@ mod tests {
         for at in [4, 5, 10, 11] {
             change(&store, &format!("INSERT INTO events (at, kind, hostname, what) VALUES ({at}, 'host', 'web1', 'online')")).await;
         }
+        let times = "INSERT INTO build_times VALUES ('web1', '', 'a', 9, '[5]'), ('web1', '', 'b', 10, '[5]')";
+        change(&store, times).await;
         assert!(store.remove_old(10).await.unwrap());
         assert!(!store.remove_old(10).await.unwrap());
         assert_eq!(store.run(old).await.unwrap(), None);
@@ -183,6 +187,8 @@ mod tests {
             assert!(store.run(kept).await.unwrap().is_some());
             assert_eq!(whole(&store, kept).await.0.len(), 2);
         }
+        let times = store.build_times().await.unwrap();
+        assert_eq!((times.len(), &*times[0].name), (1, "b"));
         assert_eq!(store.events_after(0, None, 9).await.unwrap().len(), 2);
         let left: i64 = sqlx::query_scalar("SELECT count(*) FROM output")
             .fetch_one(&store.readers)

@@ -34,6 +34,11 @@ impl Journal {
         }
     }
 
+    /// Any event that carries no output.
+    pub fn event(&mut self, event: &RunEvent) -> Vec<u8> {
+        self.record(event, b"")
+    }
+
     fn record(&mut self, event: &RunEvent, raw: &[u8]) -> Vec<u8> {
         self.seq += 1;
         let mut bytes = Vec::new();

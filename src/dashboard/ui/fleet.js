@@ -3,14 +3,12 @@
 
 import { get } from './api.js';
 import { Stream } from './live.js';
-import { isFinal, isWaiting } from './words.js';
+import { isWaiting } from './words.js';
 
 /** @typedef {import('./types.js').Host} Host */
 /** @typedef {import('./types.js').Run} Run */
 /** @typedef {{host: Host, told: number}} Entry a host, and when it was told on `performance.now()` */
 /** @typedef {{hosts?: (names: Set<string> | null) => void, run?: (run: Run) => void}} Listener `null`: all of them */
-
-/** @typedef {{eta: import('./types.js').Eta, passed: number}} Expected */
 
 /** Waiting runs that are asked for at the start; more become known when something happens to them. */
 const WAITING = 200;
@@ -25,8 +23,6 @@ export class Fleet {
     this.entries = new Map();
     /** Runs that wait for their host, by id. @type {Map<string, Run>} */
     this.waiting = new Map();
-    /** When a host's run is expected to be over, by host, and when that was told. @type {Map<string, {run: string, eta: import('./types.js').Eta, told: number}>} */
-    this.etas = new Map();
     /** Runs told since the waiting ones were asked for: the answer may be older. @type {Set<string>} */
     this.fresh = new Set();
     /** Whether the first list has arrived. */
@@ -75,8 +71,6 @@ export class Fleet {
   all(hosts) {
     const told = performance.now();
     this.entries = new Map(hosts.map((host) => [host.hostname, { host, told }]));
-    // What was expected before a break of the stream may be long over.
-    this.etas.clear();
     this.loaded = true;
     this.note(null);
     this.askWaiting();
@@ -86,23 +80,7 @@ export class Fleet {
   ran(run) {
     this.fresh.add(run.id);
     this.setWaiting(run);
-    this.setEta(run);
     for (const listener of this.listeners) listener.run?.(run);
-  }
-
-  /** @param {Run} run */
-  setEta(run) {
-    const known = this.etas.get(run.host);
-    if (run.eta && !isFinal(run.state)) this.etas.set(run.host, { run: run.id, eta: run.eta, told: performance.now() });
-    else if (known?.run === run.id) this.etas.delete(run.host);
-    else return;
-    this.note(run.host);
-  }
-
-  /** What is expected of what a host is doing, and how many milliseconds ago that was told. @param {import('./types.js').Host} host @returns {Expected | null} */
-  expected(host) {
-    const known = this.etas.get(host.hostname);
-    return known && known.run === host.activity?.run ? { eta: known.eta, passed: performance.now() - known.told } : null;
   }
 
   /** @param {Run} run */

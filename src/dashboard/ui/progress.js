@@ -83,6 +83,8 @@ export function share(run, eta) {
 
 /** From here on, hours are said, in halves. */
 const HOURS_FROM = 90 * 60;
+/** What takes longer than it ever did. */
+const OVERDUE = 'longer than usual';
 /** In the words of `leftText` and in those of `leftShort`. */
 const LONG = { few: 'a few seconds', about: 'about ', upTo: 'up to ', to: ' to ', seconds: ' seconds', minute: ' minute', minutes: ' minutes', hours: ' hours' };
 const SHORT = { few: '<10 s', about: '~', upTo: '<', to: '–', seconds: ' s', minute: ' min', minutes: ' min', hours: ' h' };
@@ -95,16 +97,18 @@ const SHORT = { few: '<10 s', about: '~', upTo: '<', to: '–', seconds: ' s', m
  */
 export function leftText(eta, passed) {
   if (!eta) return '';
-  return eta.seconds === null ? 'calculating…' : left(eta.seconds, eta.seconds_most, passed, LONG);
+  return eta.seconds === null ? 'calculating…' : left(eta, eta.seconds, passed, LONG);
 }
 
 /** The same for a row of a table: `~6 min`, `4–9 min`. @param {Eta | null | undefined} eta @param {number} passed */
 export function leftShort(eta, passed) {
-  return !eta || eta.seconds === null ? '' : left(eta.seconds, eta.seconds_most, passed, SHORT);
+  return !eta || eta.seconds === null ? '' : left(eta, eta.seconds, passed, SHORT);
 }
 
-/** @param {number} told @param {number | undefined} toldMost @param {number} passed @param {typeof LONG} words */
-function left(told, toldMost, passed, words) {
+/** @param {Eta} eta @param {number} told @param {number} passed @param {typeof LONG} words */
+function left({ seconds_most: toldMost, overdue }, told, passed, words) {
+  // Nobody knows how much longer: a number would promise something.
+  if (overdue) return OVERDUE;
   const gone = Math.max(0, passed) / 1000;
   const seconds = Math.max(0, told - gone);
   const most = Math.max(0, (toldMost ?? 0) - gone);

@@ -21,11 +21,11 @@
  * @property {RunningBuild[]} [running] the longest first
  */
 /** @typedef {{name: string, host?: string, phase?: string, since: number}} RunningBuild `since`: milliseconds since the epoch by the host's clock */
-/** @typedef {{percent: number, seconds: number | null, seconds_most?: number}} Eta `seconds` when it was told; null while nothing is known */
+/** @typedef {{percent: number, seconds: number | null, seconds_most?: number, overdue?: boolean}} Eta `seconds` when it was told; null while nothing is known. `overdue`: it takes longer than it ever did */
 /** @typedef {{name: string, drv?: string, host?: string, cause: string, log?: string[]}} Failure the build that failed, and the end of its log */
 /** @typedef {{cpu: number, ram: number, swap: number, load: number}} Metrics */
 /** @typedef {{name: string, description: string, changes_host: boolean}} OfferedCommand */
-/** @typedef {{run: string, command: string, phase: Phase | null, progress: Progress | null, since: string}} HostActivity */
+/** @typedef {{run: string, command: string, phase: Phase | null, progress: Progress | null, since: string, eta?: Eta}} HostActivity */
 /**
  * @typedef {object} Host
  * @property {string} id

@@ -5,6 +5,7 @@ fn left(seconds: u64, most: Option<u64>) -> Remaining {
     Remaining {
         seconds: Some(seconds),
         most,
+        overdue: false,
     }
 }
 
@@ -80,7 +81,7 @@ fn what_is_known_is_in_the_line() {
     });
     let unknown = Remaining {
         seconds: None,
-        most: None,
+        ..Remaining::default()
     };
     check(
         Phase::Building,
@@ -191,9 +192,14 @@ fn time_that_passes_is_taken_off() {
     let told = left(250, Some(530));
     assert_eq!(remaining(told.after(60)), "3 to 8 minutes");
     assert_eq!(remaining(told.after(1000)), "a few seconds");
+    let late = Remaining {
+        overdue: true,
+        ..told
+    };
+    assert_eq!(remaining(late.after(60)), "longer than usual");
     let unknown = Remaining {
         seconds: None,
-        most: None,
+        ..Remaining::default()
     };
     assert_eq!(remaining(unknown.after(60)), "calculating");
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { activityShort, buildText, countShort, leftShort, leftText, progressParts, share, size } from '../../../src/dashboard/ui/progress.js';
+import { howFar } from '../../../src/dashboard/ui/view/host_parts.js';
 import { firstError, isError } from '../../../src/dashboard/ui/view/first_error.js';
 import { START } from './run.js';
 
@@ -64,6 +65,8 @@ test('times that are left', () => {
   }
   assert.equal(leftText({ percent: 3, seconds: null }, 60_000), 'calculating…');
   assert.equal(leftShort({ percent: 3, seconds: null }, 60_000), '');
+  const late = { percent: 97, seconds: 20, seconds_most: 90, overdue: true };
+  assert.deepEqual([leftText(late, 0), leftShort(late, 60_000)], ['longer than usual', 'longer than usual'], 'no number');
   assert.equal(leftText(null, 0) + leftText(undefined, 0) + leftShort(undefined, 0), '');
 });
 
@@ -84,6 +87,19 @@ test('time that passes never makes it longer', () => {
     }
     assert.equal(leftText(eta, 9100_000), 'a few seconds');
   }
+});
+
+test('how far the run of a host is', () => {
+  const told = 5000;
+  /** @param {Partial<import('../../../src/dashboard/ui/types.js').HostActivity> | null} activity @param {number} passed */
+  const shown = (activity, passed) => howFar(/** @type {any} */ ({ host: { activity: activity && { phase: 'building', progress: EXAMPLE, ...activity } }, told }), told + passed);
+  const eta = { percent: 42, seconds: 360 };
+  assert.equal(shown({ eta }, 0), '37/112 · ~6 min');
+  assert.equal(shown({ eta }, 120_000), '37/112 · ~4 min');
+  assert.equal(shown({ eta: { percent: 42, seconds: null } }, 0), '37/112');
+  assert.equal(shown({ eta, phase: 'switching' }, 0), '~6 min');
+  assert.equal(shown({}, 0), '37/112');
+  assert.equal(shown(null, 0), '');
 });
 
 test('what is being built', () => {

@@ -61,6 +61,7 @@ pub async fn stream(
         live: None,
         shown: None,
         shown_at: Instant::now(),
+        told: None,
         partial: Arc::from(""),
         ready: VecDeque::new(),
         over: false,
@@ -83,6 +84,8 @@ struct Follow {
     /// The run as it was last sent.
     shown: Option<Arc<Run>>,
     shown_at: Instant,
+    /// When the end of the run was told that was last sent.
+    told: Option<Instant>,
     /// The unfinished line as it was last sent.
     partial: Arc<str>,
     ready: VecDeque<Event>,
@@ -148,6 +151,7 @@ impl Follow {
                     lines: self.app.store.output_end(self.run).await?.lines,
                     partial: Arc::from(""),
                     over: true,
+                    at: Instant::now(),
                 }));
             }
             if self.app.shutdown.is_cancelled() {
@@ -159,8 +163,10 @@ impl Follow {
 
     /// Sends the run if it changed. Answers when to look again at one whose counters grew a moment ago.
     fn show_run(&mut self, tip: &Tip) -> Option<Instant> {
+        // An estimate that is told again is news, even with the same number: what a reader counts down is another one.
+        let told = tip.run.eta.map(|_| tip.at);
         if let Some(shown) = &self.shown {
-            if **shown == *tip.run {
+            if **shown == *tip.run && self.told == told {
                 return None;
             }
             let same = Run {
@@ -171,13 +177,15 @@ impl Follow {
             };
             let due = self.shown_at + COUNTERS;
             // Nothing comes after the end: the last counters are told at once.
-            if same == **shown && !tip.over && Instant::now() < due {
+            let same = same == **shown && self.told == told;
+            if same && !tip.over && Instant::now() < due {
                 return Some(due);
             }
         }
         self.shown = Some(Arc::clone(&tip.run));
         self.shown_at = Instant::now();
-        self.ready.extend(event("run", None, &*tip.run));
+        self.told = told;
+        self.ready.extend(event("run", None, &*tip.now()));
         None
     }
 

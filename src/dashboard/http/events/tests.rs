@@ -1,3 +1,5 @@
+mod estimate;
+
 use axum::http::StatusCode;
 use futures_util::StreamExt;
 use serde_json::json;

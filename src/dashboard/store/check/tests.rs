@@ -188,3 +188,27 @@ async fn a_store_that_cannot_be_opened_is_one_finding() {
     std::fs::remove_file(dir.path().join(NAME)).unwrap();
     one(&bad(&store).await, "there is none yet");
 }
+
+#[tokio::test]
+async fn build_times_are_counted_and_cost_no_more_than_an_estimate() {
+    let (dir, store) = sample().await;
+    let row =
+        "INSERT INTO build_times VALUES ('web1', '', 'a', 1, '[5]'), ('web1', '', 'b', 1, 'x')";
+    change(&store, row).await;
+    one(
+        &bad(&store).await,
+        "Warning build times: 1 of 2 cannot be read",
+    );
+    let read = store.build_times().await.unwrap();
+    assert_eq!(
+        (read.len(), &*read[0].name, &read[0].ms),
+        (1, "a", &vec![5])
+    );
+    // Before the schema that has them.
+    change(&store, "DROP TABLE build_times").await;
+    change(&store, "DELETE FROM _sqlx_migrations WHERE version > 3").await;
+    assert_eq!(bad(&store).await, Vec::<String>::new());
+    store.close().await;
+    let store = Store::open(dir.path()).await.unwrap();
+    assert_eq!(bad(&store).await, Vec::<String>::new());
+}

@@ -24,6 +24,10 @@ pub struct Notes {
     pub ahead: Option<Ahead>,
     /// What there was when the run was ended here although its end was known, and its output was not.
     pub cut: Option<Box<Cut>>,
+    /// The last record whose build times are in the history: one that is sent again tells nothing new.
+    pub learnt: Seq,
+    /// How much of its expected time was last said to be over, 0 to 99.
+    pub percent: u8,
     /// A run that waits for its host: until when, by the dashboard's clock.
     pub queued_until: Option<Millis>,
 }

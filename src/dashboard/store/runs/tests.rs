@@ -61,3 +61,19 @@ async fn runs_of_the_schema_before_go_on_and_stay_over() {
     let over = store.run(over).await.unwrap().unwrap();
     assert!(over.is_complete() && !over.is_incomplete());
 }
+
+/// What is applied somewhere stays as it is: a database whose steps have another hash is refused.
+#[test]
+fn applied_steps_stay_as_they_are() {
+    let steps = crate::dashboard::store::MIGRATIONS;
+    let found = steps.map(|(version, _, sql)| (version, crc32c::crc32c(sql.as_bytes())));
+    assert_eq!(
+        found,
+        [
+            (1, 145_240_170),
+            (2, 2_900_900_173),
+            (3, 378_760_168),
+            (4, 67_160_203),
+        ]
+    );
+}

@@ -77,7 +77,7 @@ class HostView {
     }
     const { host } = entry;
     drawStatus(this.status, host.status);
-    this.doing.draw(entry, this.context.fleet.expected(host));
+    this.doing.draw(entry);
     this.metrics.draw(entry);
     const run = host.status === 'offline' ? null : host.activity?.run;
     this.current.hidden = !run;
@@ -93,7 +93,7 @@ class HostView {
     if (!entry) return;
     const deadline = deadlineText(entry);
     setText(this.seen, `last seen ${lastSeenText(entry)}${deadline ? ` · ${deadline}` : ''}`);
-    this.doing.tick(entry, this.context.fleet.expected(entry.host));
+    this.doing.tick(entry);
     this.waiting.tick();
     for (const { run, element } of this.runs.values()) {
       const time = element.querySelector('.run-took');

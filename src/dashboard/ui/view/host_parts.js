@@ -9,7 +9,6 @@ import { activityShort, countShort, leftShort, share } from '../progress.js';
 import { isActivation, phaseWord, runWord, statusWord } from '../words.js';
 
 /** @typedef {import('../fleet.js').Entry} Entry */
-/** @typedef {import('../fleet.js').Expected} Expected */
 
 /** @param {HTMLElement} place @param {import('../words.js').Word} word @param {string} [name] its class */
 export function drawBadge(place, word, name = 'badge') {
@@ -66,6 +65,12 @@ export class ProgressBar {
   }
 }
 
+/** How far a host's run is, and what is left of it: `37/112 · ~6 min`. @param {Entry} entry @param {number} now on `performance.now()` */
+export function howFar({ host: { activity }, told }, now) {
+  const parts = activity ? [countShort(activity), leftShort(activity.eta, now - told)] : [];
+  return parts.filter((part) => part !== '').join(' · ');
+}
+
 /** What a host is doing, as one line and a bar. */
 export class Doing {
   constructor() {
@@ -75,8 +80,9 @@ export class Doing {
     this.element = h('div', { class: 'doing' }, this.what, this.progress.element, this.activity);
   }
 
-  /** @param {Entry} entry @param {Expected | null} expected */
-  draw({ host }, expected) {
+  /** @param {Entry} entry */
+  draw(entry) {
+    const { host } = entry;
     const doing = host.activity;
     // An offline host does nothing that anybody knows of; a reconnecting one did this when it was last heard.
     const live = host.status === 'online';
@@ -92,15 +98,14 @@ export class Doing {
     }
     this.what.className = 'what';
     setText(this.what, `${live ? '' : 'was at '}${doing.command}${doing.phase ? ` · ${phaseWord(doing.phase)}` : ''}`);
-    this.tick({ host }, expected);
+    this.tick(entry);
     setText(this.activity, live ? activityShort(doing.progress) : '');
   }
 
-  /** What changes by time alone. @param {Pick<Entry, 'host'>} entry @param {Expected | null} expected */
-  tick({ host }, expected) {
-    const doing = host.status === 'online' ? host.activity : null;
-    const parts = doing ? [countShort(doing), leftShort(expected?.eta, expected?.passed ?? 0)] : [];
-    this.progress.draw(doing && share(doing, expected?.eta), parts.filter((part) => part !== '').join(' · '));
+  /** What changes by time alone. @param {Entry} entry */
+  tick(entry) {
+    const doing = entry.host.status === 'online' ? entry.host.activity : null;
+    this.progress.draw(doing && share(doing, doing.eta), doing ? howFar(entry, performance.now()) : '');
   }
 }
 

@@ -16,11 +16,9 @@ export class HostRow {
   /**
    * @param {Entry} entry
    * @param {() => import('../types.js').Run[]} waiting runs that wait for this host
-   * @param {() => import('../fleet.js').Expected | null} expected of what it is doing
    */
-  constructor(entry, waiting, expected) {
+  constructor(entry, waiting) {
     this.entry = entry;
-    this.expected = expected;
     this.waiting = waiting;
     const { hostname } = entry.host;
     this.dot = h('span', { class: 'theme-dot', 'aria-hidden': 'true' });
@@ -85,7 +83,7 @@ export class HostRow {
       this.dot.style.setProperty('background-color', colour);
       this.element.dataset.status = host.status;
       drawStatus(cells.status, host.status);
-      cells.doing.draw(this.entry, this.expected());
+      cells.doing.draw(this.entry);
       cells.metrics.draw(this.entry);
       const run = host.status === 'offline' ? null : host.activity?.run;
       cells.log.hidden = !run;
@@ -103,7 +101,7 @@ export class HostRow {
     setText(this.cells.seen, lastSeenText(this.entry));
     const deadline = deadlineText(this.entry);
     setText(this.cells.deadline, deadline);
-    this.cells.doing.tick(this.entry, this.expected());
+    this.cells.doing.tick(this.entry);
   }
 
   build() {

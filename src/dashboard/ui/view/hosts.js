@@ -85,7 +85,7 @@ class HostsView {
       const row = this.rows.get(name);
       if (row) row.set(entry);
       else {
-        const added = new HostRow(entry, () => this.fleet.waitingFor(name), () => this.fleet.expected(added.entry.host));
+        const added = new HostRow(entry, () => this.fleet.waitingFor(name));
         this.rows.set(name, added);
         arranged = true;
       }
