@@ -8,6 +8,8 @@ fn tracker(tool: RebuildTool) -> Tracker {
     })
 }
 
+mod spoofing;
+
 type Notices = Vec<(NoticeKind, u64, String)>;
 
 /// Feeds lines; those that begin with `\r` are redraws. Returns the phases with their lines, and the notices.
