@@ -125,6 +125,16 @@ fn counters_do_not_follow_the_jitter_of_nix() {
     check_builds("[0/1 built]|[1/0/10 built] x|[9/11 built]", (10, 0, 9, 0));
     check_builds("[0/12 built]|[1/0/10 built] x", (10, 1, 0, 0));
     check_builds("[1/4/10 built] x|[1/2/10 built] y", (10, 1, 4, 0));
+    // Two at a time: one has ended, is counted twice, and is drawn twice.
+    check_builds(
+        "[2/0/10 built] x|[1/1/11 built] x|[1/1/11 built] y|[2/1/10 built] y",
+        (10, 2, 1, 0),
+    );
+    // More is to be built: two states say so.
+    check_builds(
+        "[2/0/10 built] x|[2/1/14 built] x|[2/2/15 built] y",
+        (14, 2, 2, 0),
+    );
     check_builds(
         "[1/1/10 built] x|[1/7 built (1 failed)]|[1 built (1 failed)]",
         (10, 0, 1, 1),
