@@ -71,6 +71,17 @@ pub fn run(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let bytes = fs::read(file).with_context(|| format!("{}: cannot be read", file.display()))?;
+    let counters = structured.map(read_side).transpose()?;
+    report([bytes.as_slice()], exit, counters.as_deref(), out)
+}
+
+/// As [`run`], of the output as it was read and of the records beside it.
+fn report<'a>(
+    reads: impl IntoIterator<Item = &'a [u8]>,
+    exit: Option<i32>,
+    structured: Option<&str>,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let mut tracker = Tracker::for_recording();
     let mut events = Vec::new();
     let mut found = Vec::new();
@@ -90,7 +101,12 @@ pub fn run(
         events.extend(found.drain(..).map(event));
         events.extend(tracker.take_progress().map(progress));
     };
-    assembler.push(&bytes, &mut sink);
+    let (mut bytes, mut crc32c) = (0, 0);
+    for read in reads {
+        bytes += read.len() as u64;
+        crc32c = crc32c::crc32c_append(crc32c, read);
+        assembler.push(read, &mut sink);
+    }
     assembler.finish(&mut sink);
 
     let ended = match exit.or(tracker.facts().command_status) {
@@ -111,7 +127,7 @@ pub fn run(
         &GroundTruth::default(),
     );
     let (counters, unknown) = match structured {
-        Some(file) => side_counters(file, ended == Ended::Exited(0))?,
+        Some(records) => side_counters(records, ended == Ended::Exited(0)),
         None => (tracker.progress(), tracker.unknown_records()),
     };
     let facts = tracker.facts();
@@ -156,8 +172,8 @@ pub fn run(
         at: 0,
         outcome,
         lines,
-        bytes: bytes.len() as u64,
-        crc32c: crc32c::crc32c(&bytes),
+        bytes,
+        crc32c,
         generation: summary.generation.clone(),
         system: None,
     });
@@ -217,10 +233,21 @@ fn phase_lines(events: &[RunEvent], lines: u64) -> Vec<PhaseLines> {
         .collect()
 }
 
-/// The counters of a side channel's records.
-fn side_counters(file: &Path, success: bool) -> anyhow::Result<(Progress, u64)> {
+/// The records of a side channel; there must be one.
+fn read_side(file: &Path) -> anyhow::Result<String> {
     let text = fs::read_to_string(file)
         .with_context(|| format!("{}: cannot be read as text", file.display()))?;
+    if !text.contains("\"action\"") {
+        bail!(
+            "{}: no internal-json records; give the file that `--option json-log-path` wrote",
+            file.display()
+        );
+    }
+    Ok(text)
+}
+
+/// The counters of a side channel's records, and how many of them are of an unknown kind.
+fn side_counters(records: &str, success: bool) -> (Progress, u64) {
     // A tool without a marker: all of the records count.
     let mut tracker = Tracker::new(&RunKind::Rebuild {
         tool: RebuildTool::HomeManager,
@@ -228,22 +255,16 @@ fn side_counters(file: &Path, success: bool) -> anyhow::Result<(Progress, u64)> 
     });
     let mut ignored = Vec::new();
     tracker.start(&mut ignored);
-    let mut records = 0_u64;
-    for line in text.lines() {
-        records += u64::from(line.contains("\"action\""));
+    for line in records.lines() {
         tracker.side_record(1, line.as_bytes(), &mut ignored);
     }
-    if records == 0 {
-        bail!(
-            "{}: no internal-json records; give the file that `--option json-log-path` wrote",
-            file.display()
-        );
-    }
     tracker.finish(success, &mut ignored);
-    Ok((tracker.progress(), tracker.unknown_records()))
+    (tracker.progress(), tracker.unknown_records())
 }
 
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod metamorphic;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,26 @@
 //! Nix's progress bar, the only thing that a flake's build prints on a terminal.
 //!
-//! `[` status `] ` activity (Nix src/libmain/progress-bar.cc, 2.18 to 2.36). Status: `R/D/E built`, `D/E built` or
-//! `D built`, then perhaps ` (F failed)`, `, R/D/E copied (x/y MiB)`, `, a/b MiB DL`. R running, D done, E expected.
+//! `[` status `] ` activity (Nix src/libmain/progress-bar.cc, 2.18 to 2.36; Lix lix/libmain/progress-bar.cc, whose `multiline`
+//! bar has the status alone in a line and one activity in each line below). The status is made of, each where it is not zero:
+//!
+//! | part | since | meaning |
+//! |---|---|---|
+//! | `R/D/E built` | | R running, D done, E expected; see [`Counts`] for fewer numbers |
+//! | `R/D/E copied (x/y MiB)` | | paths, and bytes of them; `0 copied` where only bytes are known |
+//! | `x/y MiB DL` | | bytes downloaded |
+//! | `… paths optimised, x MiB / n inodes freed` | | |
+//! | `… paths verified`, `n corrupted`, `n untrusted` | | `nix store verify` |
+//! | ` (n failed)` behind any of them | | |
+//!
+//! Sizes are in MiB before 2.33 and in Lix. Since then they have the unit that fits, each number its own where they differ:
+//! `773.7 MiB/2.1 GiB`.
 
 use crate::run::ansi::after_escapes;
 use crate::run::rules::{bytes, plain};
+
+mod activity;
+
+pub(super) use activity::{Activity, is_activity};
 
 /// One state of the bar.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,7 +34,8 @@ pub(super) struct Bar {
     pub(super) activity: String,
 }
 
-/// Three counters; what is not shown is 0.
+/// Three counters; what is not shown is 0. `R/D/E` while something runs, else `D/E`, and `D` when D is E. `R/0` when
+/// nothing is expected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) running: u64,
@@ -37,106 +54,84 @@ pub(super) fn parse(visible: &[u8]) -> Option<Bar> {
         activity: activity.trim().to_owned(),
         ..Bar::default()
     };
+    let mut known = false;
     for item in status.split(", ") {
         if let Some((counts, rest)) = item.split_once(" built") {
             bar.built = Some(counts_of(counts)?);
-            if let Some(failed) = rest.trim().strip_prefix('(') {
-                bar.failed = failed.split(' ').next()?.parse().ok()?;
-            }
+            bar.failed = failed_of(rest)?;
         } else if let Some((counts, rest)) = item.split_once(" copied") {
             bar.copied = Some(counts_of(counts)?);
-            if let Some(sizes) = rest.trim().strip_prefix('(') {
-                bar.downloaded = sizes_of(sizes.trim_end_matches(')'));
-            }
-        } else if let Some(sizes) = item.strip_suffix(" DL") {
+            // How many failed may stand before the sizes, and again behind them.
+            let sizes = rest.split('(').nth(1 + usize::from(failed_of(rest)? > 0));
+            bar.downloaded = sizes.and_then(|sizes| sizes_of(sizes.trim_end_matches([')', ' '])));
+        } else if let Some((sizes, _)) = item.split_once(" DL") {
             bar.downloaded = sizes_of(sizes);
+            known |= bar.downloaded.is_some();
+        } else {
+            known |= is_other(item);
         }
     }
-    (bar.built.is_some() || bar.copied.is_some() || bar.downloaded.is_some()).then_some(bar)
+    (known || bar.built.is_some() || bar.copied.is_some()).then_some(bar)
+}
+
+/// The parts that say nothing about a rebuild.
+fn is_other(item: &str) -> bool {
+    let numbers = |text: &str| counts_of(text).is_some();
+    [" paths optimised", " paths verified"]
+        .iter()
+        .any(|end| item.split_once(end).is_some_and(|(n, _)| numbers(n)))
+        || [" corrupted", " untrusted"]
+            .iter()
+            .any(|end| item.strip_suffix(end).is_some_and(numbers))
+}
+
+/// ` (2 failed)` and what may follow.
+fn failed_of(text: &str) -> Option<u64> {
+    match text.trim_start().strip_prefix('(') {
+        Some(inner) if inner.split(')').next()?.ends_with(" failed") => {
+            inner.split(' ').next()?.parse().ok()
+        }
+        _ => Some(0),
+    }
 }
 
 fn counts_of(text: &str) -> Option<Counts> {
-    let mut numbers = [0; 3];
-    let mut count = 0;
-    for part in text.split('/') {
-        *numbers.get_mut(count)? = part.parse().ok()?;
-        count += 1;
-    }
-    let [a, b, c] = numbers;
-    Some(match count {
-        3 => Counts {
-            running: a,
-            done: b,
-            expected: c,
-        },
-        2 => Counts {
-            running: 0,
-            done: a,
-            expected: b,
-        },
-        _ => Counts {
-            running: 0,
-            done: a,
-            expected: a,
-        },
+    let numbers = text
+        .split('/')
+        .map(|part| part.parse().ok())
+        .collect::<Option<Vec<u64>>>()?;
+    let (running, done, expected) = three(&numbers)?;
+    Some(Counts {
+        running,
+        done,
+        expected: expected.unwrap_or(done),
     })
 }
 
-/// `1.5/20.0 MiB` or `1.5 MiB`
-fn sizes_of(text: &str) -> Option<(u64, u64)> {
-    let (numbers, unit) = text.split_once(' ')?;
-    let size = |number: &str| Some(bytes(number.parse().ok()?, unit));
-    match numbers.split_once('/') {
-        Some((done, total)) => Some((size(done)?, size(total)?)),
-        None => Some((size(numbers)?, 0)),
+/// Running, done and expected, of as many numbers as are shown.
+fn three(numbers: &[u64]) -> Option<(u64, u64, Option<u64>)> {
+    match *numbers {
+        [done] => Some((0, done, None)),
+        [running, 0] => Some((running, 0, Some(0))),
+        [done, expected] => Some((0, done, Some(expected))),
+        [running, done, expected] => Some((running, done, Some(expected))),
+        _ => None,
     }
+}
+
+/// `1.5/20.0 MiB`, `773.7 MiB/2.1 GiB` or `1.5 MiB`: done and expected, which is 0 where it is not shown.
+fn sizes_of(text: &str) -> Option<(u64, u64)> {
+    // The last number always has a unit; those before it may have one.
+    let last = text.rsplit_once(' ')?.1;
+    let size = |part: &str| {
+        let (number, unit) = part.split_once(' ').unwrap_or((part, last));
+        let number: f64 = number.parse().ok()?;
+        number.is_finite().then(|| bytes(number, unit))
+    };
+    let sizes = text.split('/').map(size).collect::<Option<Vec<u64>>>()?;
+    let (_, done, expected) = three(&sizes)?;
+    Some((done, expected.unwrap_or(0)))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(line: &str, built: Option<(u64, u64, u64)>, failed: u64, activity: &str) {
-        let bar = parse(line.as_bytes()).unwrap();
-        let counts = bar.built.map(|c| (c.running, c.done, c.expected));
-        assert_eq!(
-            (counts, bar.failed, bar.activity.as_str()),
-            (built, failed, activity)
-        );
-    }
-
-    #[test]
-    fn states_of_the_bar() {
-        check(
-            "[\u{1b}[34;1m1\u{1b}[0m/\u{1b}[32;1m2\u{1b}[0m/10 built] building \u{1b}[1mhello-2.12.1\u{1b}[0m (buildPhase):   CC  x.o\u{1b}[0m\u{1b}[K",
-            Some((1, 2, 10)),
-            0,
-            "building hello-2.12.1 (buildPhase):   CC  x.o",
-        );
-        check("[9/11 built] ", Some((0, 9, 11)), 0, "");
-        check("[1/7 built (1 failed)] ", Some((0, 1, 7)), 1, "");
-        check("[1 built (2 failed)]", Some((0, 1, 1)), 2, "");
-        check("[0.5/2.0 MiB DL] querying", None, 0, "querying");
-        let bar = parse(b"[1/0/10 built, 2/3/6 copied (0.5/1.0 MiB), 0.5 MiB DL] x").unwrap();
-        assert_eq!(
-            bar.copied,
-            Some(Counts {
-                running: 2,
-                done: 3,
-                expected: 6
-            })
-        );
-        assert_eq!(bar.downloaded, Some((524_288, 0)));
-        for line in [
-            "[agenix] decrypting secrets...",
-            "[",
-            "[1/2/3/4 built]",
-            "[x built]",
-            "x",
-            "",
-        ] {
-            assert_eq!(parse(line.as_bytes()), None, "{line}");
-        }
-    }
-}
+mod tests;

@@ -13,11 +13,27 @@
 //! | `1%\r ESC[K\n` | 7 | 3 | nothing: it was erased |
 //! | `1%\r ESC[0m\n` | 8 | 0 | `1%`: nothing was drawn over it |
 //!
+//! Programs that redraw several lines move the cursor up: Lix's `multiline` bar (lix/libmain/progress-bar.cc, 2.91 and later:
+//! `ESC[G ESC[nF ESC[J` and the lines again), Homebrew's downloads (Library/Homebrew/download_queue.rb: each line again, then
+//! `ESC[nF`, or `ESC[1G` where it is one line). From the first such escape of a run on, the newest lines are held back: at most [`MAX_HELD_LINES`] of them and
+//! [`MAX_HELD_BYTES`]. What is erased or drawn over then was no line, but a redraw, and its bytes belong to the next line's
+//! `skip`. A line that was given away stays a line, whatever is drawn over it.
+//!
 //! `tail_skip` of [`Output`](crate::run::event::RunEvent::Output) is the same for the line that has not ended yet: with
 //! `1%\r2%` it is 3.
 
-use crate::run::ansi::{Shows, shows, unfinished_escape};
-use crate::run::event::{LineMark, MAX_LINE};
+use crate::run::event::LineMark;
+use crate::run::lines::moves::{Escape, Move, escape, first_move};
+use crate::run::lines::rows::Rows;
+use crate::run::lines::segments::Segments;
+
+mod moves;
+mod rows;
+mod segments;
+
+pub use rows::{COLUMNS, MAX_HELD_BYTES, MAX_HELD_LINES};
+
+const ESC: u8 = 0x1b;
 
 /// What the assembler found.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,197 +52,191 @@ pub enum Found<'a> {
     },
 }
 
-/// Cuts a stream of bytes into lines. Keeps at most [`MAX_LINE`] bytes.
+/// Cuts a stream of bytes into lines. Keeps at most [`MAX_LINE`](crate::run::event::MAX_LINE) bytes of the unfinished one, and
+/// of those that are held back [`MAX_HELD_BYTES`].
 #[derive(Debug, Default)]
 pub struct LineAssembler {
-    /// Bytes of the unfinished line that are not kept: drawn over.
-    before: u64,
-    /// The kept bytes: what may be shown.
-    pending: Vec<u8>,
-    /// Where in `pending` the newest segment begins; what stands before it is shown if that one shows nothing.
-    segment: usize,
-    /// Carriage returns after `pending`; what follows says whether they end the line or redraw it.
-    returns: u64,
+    segments: Segments,
+    /// The start of an escape that a read has cut, where it may be one that moves the cursor.
+    cut: Vec<u8>,
+    /// The lines that may still be drawn over; none before the cursor went up for the first time.
+    rows: Option<Box<Rows>>,
+    /// Whether the cursor stands at the start of its line. Kept only while there are `rows`.
+    left: bool,
 }
 
 impl LineAssembler {
     /// Takes bytes as they were read.
     pub fn push(&mut self, bytes: &[u8], sink: &mut impl FnMut(Found<'_>)) {
         let mut rest = bytes;
-        while let Some(&first) = rest.first() {
-            if self.returns > 0 {
-                match first {
-                    b'\n' => {
-                        self.end_line(1, sink);
-                        rest = &rest[1..];
-                    }
-                    b'\r' => {
-                        self.returns += 1;
-                        rest = &rest[1..];
-                    }
-                    _ => self.redraw(first, sink),
+        while !self.cut.is_empty() {
+            let Some((&next, after)) = rest.split_first() else {
+                return;
+            };
+            self.cut.push(next);
+            match escape(&self.cut) {
+                Escape::Cut => rest = after,
+                Escape::Whole(..) => {
+                    let whole = std::mem::take(&mut self.cut);
+                    self.take(&whole, sink);
+                    rest = after;
                 }
-                continue;
-            }
-            let end = memchr::memchr2(b'\r', b'\n', rest);
-            if let (true, Some(end @ ..=MAX_LINE)) = (self.pending.is_empty(), end) {
-                // The usual case: a whole line in one read is not copied.
-                let ending = match (rest[end], rest.get(end + 1)) {
-                    (b'\n', _) => 1,
-                    (_, Some(b'\n')) => 2,
-                    _ => 0,
-                };
-                if ending > 0 {
-                    let len = self.before + (end + ending) as u64;
-                    let mark = mark(len, self.before);
-                    self.before = 0;
-                    sink(Found::Line {
-                        mark,
-                        visible: &rest[..end],
-                    });
-                    rest = &rest[end + ending..];
-                    continue;
+                Escape::None => {
+                    self.cut.pop();
+                    let text = std::mem::take(&mut self.cut);
+                    self.text(&text, sink);
                 }
-            }
-            let end = end.unwrap_or(rest.len());
-            let room = MAX_LINE - self.pending.len();
-            if end > room {
-                self.pending.extend_from_slice(&rest[..room]);
-                rest = &rest[room..];
-                self.cut(sink);
-                continue;
-            }
-            self.pending.extend_from_slice(&rest[..end]);
-            rest = &rest[end..];
-            match rest.first() {
-                Some(b'\n') => {
-                    self.end_line(1, sink);
-                    rest = &rest[1..];
-                }
-                Some(_) => {
-                    self.returns = 1;
-                    rest = &rest[1..];
-                }
-                None => {}
             }
         }
+        self.take(rest, sink);
     }
 
-    /// The stream ended: what is shown of an unfinished line becomes the last line. A rest that shows nothing is no line;
-    /// its bytes follow the last mark.
+    /// The stream ended: all lines that are held back are given away, and what is shown of an unfinished one becomes the last
+    /// line. A rest that shows nothing is no line; its bytes follow the last mark.
     pub fn finish(&mut self, sink: &mut impl FnMut(Found<'_>)) {
-        let shown = &self.pending[self.shown_from()..];
-        if shows(shown) == Shows::Text {
-            self.end_line(0, sink);
+        let text = std::mem::take(&mut self.cut);
+        self.text(&text, sink);
+        match &mut self.rows {
+            None => self.segments.finish(sink),
+            Some(rows) => {
+                self.segments.finish(&mut |found| match found {
+                    Found::Line { mark, visible } => rows.ended(mark, visible, true, sink),
+                    Found::Redraw { .. } => sink(found),
+                });
+                rows.release_all(sink);
+            }
         }
     }
 
-    /// For the unfinished line: bytes from its start to the start of what is shown of it.
+    /// For the unfinished line, of which held ones are a part: bytes from its start to the start of what is shown of it.
     pub fn tail_skip(&self) -> u64 {
-        self.before + self.shown_from() as u64
-    }
-
-    fn shown_from(&self) -> usize {
-        if self.segment > 0 && shows(&self.pending[self.segment..]) != Shows::Nothing {
-            self.segment
-        } else {
-            0
+        match self.rows.as_ref().map(|rows| rows.skip()) {
+            Some((skip, true)) => skip,
+            Some((skip, false)) => skip + self.segments.tail_skip(),
+            None => self.segments.tail_skip(),
         }
     }
 
-    fn end_line(&mut self, newline: u64, sink: &mut impl FnMut(Found<'_>)) {
-        let from = self.shown_from();
-        let len = self.before + self.pending.len() as u64 + self.returns + newline;
-        sink(Found::Line {
-            mark: mark(len, self.before + from as u64),
-            visible: &self.pending[from..],
-        });
-        *self = Self {
-            pending: std::mem::take(&mut self.pending),
-            ..Self::default()
+    /// The newest line, while any is held back. Who shows lines gives it to [`settle`](Self::settle) after a while.
+    pub fn waiting(&self) -> Option<u64> {
+        self.rows.as_ref().and_then(|rows| rows.waiting())
+    }
+
+    /// Lines up to `newest` were held back long enough: they are given away, unless they are the lines of Nix's bar.
+    pub fn settle(&mut self, newest: u64, sink: &mut impl FnMut(Found<'_>)) {
+        if let Some(rows) = &mut self.rows {
+            rows.settle(newest, sink);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn assert_bounded(&self) {
+        assert!(self.cut.len() <= moves::MAX_ESCAPE);
+        self.segments.assert_bounded();
+        if let Some(rows) = &self.rows {
+            rows.assert_bounded();
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8], sink: &mut impl FnMut(Found<'_>)) {
+        let mut rest = bytes;
+        if self.rows.is_none() {
+            let (end, up) = first_move(rest);
+            self.segments.push(&rest[..end], sink);
+            rest = &rest[end..];
+            if !up {
+                self.cut.extend_from_slice(rest);
+                return;
+            }
+            self.rows = Some(Box::default());
+            self.left = self.segments.is_empty();
+        }
+        while !rest.is_empty() {
+            let start = memchr::memchr(ESC, rest).unwrap_or(rest.len());
+            self.text(&rest[..start], sink);
+            rest = &rest[start..];
+            if rest.is_empty() {
+                break;
+            }
+            match escape(rest) {
+                Escape::Whole(what, len) => {
+                    self.step(what, &rest[..len], sink);
+                    rest = &rest[len..];
+                }
+                Escape::Cut => {
+                    self.cut.extend_from_slice(rest);
+                    return;
+                }
+                // What moves nothing goes on as text.
+                Escape::None => {
+                    self.text(&rest[..1], sink);
+                    rest = &rest[1..];
+                }
+            }
+        }
+    }
+
+    /// Bytes in which nothing moves the cursor but their newlines and carriage returns.
+    fn text(&mut self, bytes: &[u8], sink: &mut impl FnMut(Found<'_>)) {
+        let Some(rows) = &mut self.rows else {
+            return self.segments.push(bytes, sink);
         };
-        self.pending.clear();
-    }
-
-    /// The carriage returns did not end the line: `next` follows them.
-    fn redraw(&mut self, next: u8, sink: &mut impl FnMut(Found<'_>)) {
-        let state = shows(&self.pending[self.segment..]);
-        if state != Shows::Nothing {
-            self.forget(self.segment);
-        }
-        if state == Shows::Text {
-            sink(Found::Redraw {
-                visible: &self.pending,
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            if line.iter().any(|byte| *byte >= b' ') {
+                rows.written(sink);
+                self.left = false;
+            }
+            if matches!(line.last(), Some(b'\n' | b'\r')) {
+                self.left = true;
+            }
+            self.segments.push(line, &mut |found| match found {
+                Found::Line { mark, visible } => rows.ended(mark, visible, true, sink),
+                Found::Redraw { .. } => sink(found),
             });
         }
-        let returns = std::mem::take(&mut self.returns);
-        let kept = self.pending.len() as u64 + returns;
-        let keep = match state {
-            // Text that follows will cover it anyway.
-            Shows::Text => !matches!(next, b'\t' | 0x20..=0x7e | 0x80..),
-            Shows::Erasure => false,
-            Shows::Nothing => self.segment > 0,
-        };
-        if keep && kept <= MAX_LINE as u64 {
-            self.pending.resize(kept as usize, b'\r');
-            self.segment = self.pending.len();
-        } else {
-            self.before += kept;
-            self.pending.clear();
-            self.segment = 0;
-        }
     }
 
-    /// The kept bytes are [`MAX_LINE`], and one more follows.
-    fn cut(&mut self, sink: &mut impl FnMut(Found<'_>)) {
-        if self.segment > 0 {
-            self.forget(self.segment);
+    /// An escape, while lines are held back.
+    fn step(&mut self, what: Move, bytes: &[u8], sink: &mut impl FnMut(Found<'_>)) {
+        let Self {
+            segments,
+            rows: Some(rows),
+            left,
+            ..
+        } = self
+        else {
             return;
+        };
+        let leaves = match what {
+            Move::Up { .. } | Move::Column { left: true } => true,
+            Move::Down { .. } => rows.is_inside(),
+            _ => false,
+        };
+        if leaves {
+            segments.leave(&mut |found| {
+                if let Found::Line { mark, visible } = found {
+                    rows.ended(mark, visible, false, sink);
+                }
+            });
         }
-        let at = cut_at(&self.pending);
-        sink(Found::Line {
-            mark: mark(self.before + at as u64, self.before),
-            visible: &self.pending[..at],
-        });
-        self.pending.drain(..at);
-        self.before = 0;
-    }
-
-    /// Drops the first kept bytes: they are not shown any more.
-    fn forget(&mut self, count: usize) {
-        self.pending.drain(..count);
-        self.before += count as u64;
-        self.segment = 0;
-    }
-}
-
-fn mark(len: u64, skip: u64) -> LineMark {
-    LineMark { len, skip, ago: 0 }
-}
-
-/// Where to cut a full buffer: before a character or an escape sequence that is not whole.
-fn cut_at(full: &[u8]) -> usize {
-    if let Some(start) = unfinished_escape(full)
-        && start > 0
-    {
-        return start;
-    }
-    let from = full.len().saturating_sub(3);
-    let lead = full[from..].iter().rposition(|byte| *byte >= 0xc0);
-    match lead.map(|lead| from + lead) {
-        Some(lead) => {
-            let width = match full[lead] {
-                0xf0.. => 4,
-                0xe0.. => 3,
-                _ => 2,
-            };
-            if lead > 0 && lead + width > full.len() {
-                lead
-            } else {
-                full.len()
+        match what {
+            Move::Up { lines, left: start } => {
+                rows.up(lines, sink);
+                *left |= start;
             }
+            Move::Down { lines, left: start } => {
+                rows.down(lines);
+                *left |= start;
+            }
+            Move::EraseBelow => rows.erase_below(sink),
+            Move::EraseLine { whole } if whole || *left => rows.erase_line(sink),
+            Move::Column { left: start } => *left = start,
+            Move::EraseLine { .. } | Move::Other => {}
         }
-        None => full.len(),
+        segments.push(bytes, &mut |found| match found {
+            Found::Line { mark, visible } => rows.ended(mark, visible, true, sink),
+            Found::Redraw { .. } => sink(found),
+        });
     }
 }
 

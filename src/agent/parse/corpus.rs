@@ -4,25 +4,31 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 
-fn data() -> PathBuf {
+pub(super) fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/rebuilds")
 }
 
 /// What a recording's name says of it: `nix2.34-ng-switch-L-pty`.
-struct Recording<'a> {
+pub(super) struct Recording<'a> {
     /// `ng`, the Python tool, or `sh`, the bash one.
     tool: &'a str,
     /// `switch-L-pty`
     what: &'a str,
 }
 
-impl Recording<'_> {
-    fn has(&self, part: &str) -> bool {
+impl<'a> Recording<'a> {
+    pub(super) fn of(name: &'a str) -> Self {
+        let mut parts = name.splitn(3, '-').skip(1);
+        let (tool, what) = (parts.next().unwrap(), parts.next().unwrap());
+        Self { tool, what }
+    }
+
+    pub(super) fn has(&self, part: &str) -> bool {
         self.what.contains(part)
     }
 
     /// The exit status of the recorded command.
-    fn exit(&self) -> Option<i32> {
+    pub(super) fn exit(&self) -> Option<i32> {
         let python = self.tool == "ng";
         Some(match self.what {
             // Cut off while it ran.
@@ -105,6 +111,20 @@ impl Recording<'_> {
     }
 }
 
+/// The names of all recordings.
+pub(super) fn names() -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(data())
+        .unwrap()
+        .filter_map(|entry| {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            name.strip_suffix(".raw").map(str::to_owned)
+        })
+        .collect();
+    names.sort();
+    assert!(names.len() >= 120, "{} recordings", names.len());
+    names
+}
+
 fn summary_of(name: &str, exit: Option<i32>) -> (String, Value) {
     let mut out = Vec::new();
     run(&data().join(format!("{name}.raw")), exit, None, &mut out).unwrap();
@@ -115,20 +135,10 @@ fn summary_of(name: &str, exit: Option<i32>) -> (String, Value) {
 
 #[test]
 fn every_recording_ends_as_it_did() {
-    let mut names: Vec<String> = std::fs::read_dir(data())
-        .unwrap()
-        .filter_map(|entry| {
-            let name = entry.unwrap().file_name().into_string().unwrap();
-            name.strip_suffix(".raw").map(str::to_owned)
-        })
-        .collect();
-    names.sort();
-    assert!(names.len() >= 120, "{} recordings", names.len());
+    let names = names();
     let mut wrong = Vec::new();
     for name in &names {
-        let mut parts = name.splitn(3, '-');
-        let (_, tool, what) = (parts.next(), parts.next().unwrap(), parts.next().unwrap());
-        let recording = Recording { tool, what };
+        let recording = Recording::of(name);
         let (text, summary) = summary_of(name, recording.exit());
         let told: String = text
             .lines()

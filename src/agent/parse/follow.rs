@@ -48,7 +48,7 @@ pub fn run(file: Option<&Path>) -> anyhow::Result<i32> {
     let mut buffer = vec![0; CHUNK];
     loop {
         if screen.draws && !has_input(&input) {
-            follower.draw();
+            follower.tick();
             continue;
         }
         match input.read(&mut buffer) {
@@ -92,6 +92,8 @@ struct Screen {
     shared: bool,
 }
 
+type Sink<'a> = dyn FnMut(Found<'_>) + 'a;
+
 struct Follower<O, E> {
     out: O,
     err: E,
@@ -129,6 +131,24 @@ impl<O: Write, E: Write> Follower<O, E> {
         self.out.write_all(bytes)?;
         self.out.flush()?;
         self.at_start = bytes.last().map_or(self.at_start, |last| *last == b'\n');
+        self.tracker.set_now(clock::now());
+        self.look(|assembler, mut sink| assembler.push(bytes, &mut sink));
+        // Phases and notices are asked of the tracker when they are needed.
+        self.found.clear();
+        self.draw();
+        Ok(())
+    }
+
+    /// Nothing came for a while: a line that a program may still draw over is none that it draws over soon.
+    fn tick(&mut self) {
+        if let Some(newest) = self.assembler.waiting() {
+            self.look(|assembler, mut sink| assembler.settle(newest, &mut sink));
+        }
+        self.draw();
+    }
+
+    /// What the assembler finds goes to the tracker.
+    fn look(&mut self, of: impl FnOnce(&mut LineAssembler, &mut Sink<'_>)) {
         let Self {
             assembler,
             tracker,
@@ -136,17 +156,12 @@ impl<O: Write, E: Write> Follower<O, E> {
             found,
             ..
         } = self;
-        tracker.set_now(clock::now());
-        assembler.push(bytes, &mut |piece| match piece {
+        of(assembler, &mut |piece| match piece {
             Found::Line { visible, .. } => {
                 *lines += u64::from(tracker.line(*lines + 1, visible, found));
             }
             Found::Redraw { visible } => tracker.redraw(*lines + 1, visible, found),
         });
-        // Phases and notices are asked of the tracker when they are needed.
-        self.found.clear();
-        self.draw();
-        Ok(())
     }
 
     /// Draws the line, where it does not stand in the way of what is passed through. A terminal that is gone is no error.
@@ -174,18 +189,8 @@ impl<O: Write, E: Write> Follower<O, E> {
         if self.screen.draws && self.screen.shared && !self.at_start {
             let _ = self.err.write_all(b"\n");
         }
-        let Self {
-            assembler,
-            tracker,
-            lines,
-            found,
-            ..
-        } = self;
-        assembler.finish(&mut |piece| {
-            if let Found::Line { visible, .. } = piece {
-                *lines += u64::from(tracker.line(*lines + 1, visible, found));
-            }
-        });
+        self.look(|assembler, mut sink| assembler.finish(&mut sink));
+        let Self { tracker, found, .. } = self;
         let said_success = tracker.facts().new_system.is_some();
         tracker.finish(said_success, found);
         let failed = is_failure(tracker);

@@ -10,6 +10,9 @@ use crate::run::tracker::{Tracked, Tracker};
 
 /// Output that comes soon after other output waits this long for more; the first bytes after a pause do not wait.
 const COALESCE: Duration = Duration::from_millis(20);
+/// Lines that a program may still draw over are given away after this time, or the next time that it has passed: nobody waits
+/// for a line for more than twice as long.
+const SETTLE: Duration = Duration::from_millis(100);
 /// The shortest time between two progress events.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
@@ -37,6 +40,8 @@ pub(super) struct Output {
     checksum: u32,
     flushed: Option<Instant>,
     progressed: Option<Instant>,
+    /// The newest line that was held back at that time.
+    held: Option<(u64, Instant)>,
 }
 
 impl Output {
@@ -56,6 +61,7 @@ impl Output {
             checksum: 0,
             flushed: None,
             progressed: None,
+            held: None,
         }
     }
 
@@ -81,34 +87,13 @@ impl Output {
         let now = clock::now();
         let from = self.filled;
         self.filled += count;
-        let Self {
-            assembler,
-            tracker,
-            marks,
-            read_at,
-            found,
-            lines,
-            chunk,
-            checksum,
-            filled,
-            silent,
-            ..
-        } = self;
-        tracker.set_now(now);
-        let bytes = &chunk[from..*filled];
-        *checksum = crc32c::crc32c_append(*checksum, bytes);
-        assembler.push(bytes, &mut |piece| match piece {
-            Found::Line { mark, visible } => {
-                if tracker.line(*lines + 1, visible, found) {
-                    *lines += 1;
-                    marks.push(after(silent, mark));
-                } else {
-                    *silent += mark.len;
-                }
-            }
-            Found::Redraw { visible } => tracker.redraw(*lines + 1, visible, found),
-        });
-        read_at.resize(marks.len(), now);
+        self.tracker.set_now(now);
+        let bytes = &self.chunk[from..self.filled];
+        self.checksum = crc32c::crc32c_append(self.checksum, bytes);
+        let (assembler, mut lines) = self.lines(from);
+        assembler.push(lines.bytes, &mut |piece| lines.take(piece));
+        self.read_at.resize(self.marks.len(), now);
+        self.hold();
         let phase = self
             .found
             .iter()
@@ -131,20 +116,31 @@ impl Output {
     /// When [`tick`](Self::tick) has something to do.
     pub(super) fn due(&self) -> Option<Instant> {
         let now = Instant::now();
-        let output = (self.filled > 0 || !self.found.is_empty())
+        let output = self
+            .has_output()
             .then(|| self.flushed.map_or(now, |flushed| flushed + COALESCE));
         let progress = self
             .tracker
             .has_progress()
             .then(|| self.progressed.map_or(now, |last| last + PROGRESS_EVERY));
-        output.into_iter().chain(progress).min()
+        let held = self.held.map(|(_, since)| since + SETTLE);
+        output.into_iter().chain(progress).chain(held).min()
     }
 
     /// Writes what has waited long enough.
     pub(super) fn tick(&mut self) {
         let now = Instant::now();
+        if let Some((newest, since)) = self.held
+            && since + SETTLE <= now
+        {
+            self.held = None;
+            let (assembler, mut lines) = self.lines(0);
+            assembler.settle(newest, &mut |piece| lines.take(piece));
+            self.read_at.resize(self.marks.len(), clock::now());
+            self.hold();
+        }
         let waited = self.flushed.is_none_or(|flushed| flushed + COALESCE <= now);
-        if waited && (self.filled > 0 || !self.found.is_empty()) {
+        if waited && self.has_output() {
             self.flush();
         }
         let waited = self
@@ -158,25 +154,8 @@ impl Output {
     /// The output is over: the unfinished line becomes the last one, and all is written.
     pub(super) fn finish(&mut self, success: bool) {
         self.flush();
-        let Self {
-            assembler,
-            tracker,
-            marks,
-            found,
-            lines,
-            silent,
-            ..
-        } = self;
-        assembler.finish(&mut |piece| {
-            if let Found::Line { mark, visible } = piece {
-                if tracker.line(*lines + 1, visible, found) {
-                    *lines += 1;
-                    marks.push(after(silent, mark));
-                } else {
-                    *silent += mark.len;
-                }
-            }
-        });
+        let (assembler, mut lines) = self.lines(0);
+        assembler.finish(&mut |piece| lines.take(piece));
         self.read_at.resize(self.marks.len(), clock::now());
         self.tracker.finish(success, &mut self.found);
         self.flush();
@@ -186,6 +165,32 @@ impl Output {
     /// Output bytes and their checksum, in all.
     pub(super) fn totals(&self) -> (u64, u32) {
         (self.offset + self.filled as u64, self.checksum)
+    }
+
+    fn has_output(&self) -> bool {
+        self.filled > 0 || !self.marks.is_empty() || !self.found.is_empty()
+    }
+
+    /// Begins to wait, if lines are held back.
+    fn hold(&mut self) {
+        self.held = match (self.assembler.waiting(), self.held) {
+            (None, _) => None,
+            (Some(_), Some(held)) => Some(held),
+            (Some(newest), None) => Some((newest, Instant::now())),
+        };
+    }
+
+    /// The assembler, the newest bytes from `from` on, and where what is found goes.
+    fn lines(&mut self, from: usize) -> (&mut LineAssembler, Lines<'_>) {
+        let lines = Lines {
+            bytes: &self.chunk[from..self.filled],
+            tracker: &mut self.tracker,
+            marks: &mut self.marks,
+            found: &mut self.found,
+            silent: &mut self.silent,
+            count: &mut self.lines,
+        };
+        (&mut self.assembler, lines)
     }
 
     fn flush(&mut self) {
@@ -244,6 +249,33 @@ impl Output {
             self.journal
                 .append(RunEvent::Progress { at, progress }, Vec::new());
             self.progressed = Some(Instant::now());
+        }
+    }
+}
+
+/// Takes what the assembler finds.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    tracker: &'a mut Tracker,
+    marks: &'a mut Vec<LineMark>,
+    found: &'a mut Vec<Tracked>,
+    silent: &'a mut u64,
+    count: &'a mut u64,
+}
+
+impl Lines<'_> {
+    fn take(&mut self, piece: Found<'_>) {
+        let number = *self.count + 1;
+        match piece {
+            Found::Line { mark, visible } => {
+                if self.tracker.line(number, visible, self.found) {
+                    *self.count = number;
+                    self.marks.push(after(self.silent, mark));
+                } else {
+                    *self.silent += mark.len;
+                }
+            }
+            Found::Redraw { visible } => self.tracker.redraw(number, visible, self.found),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::run::kind::RunKind;
 use crate::run::phase::{Phase, RunState};
 
 mod harness;
+mod redrawn;
 mod stop;
 
 use harness::*;

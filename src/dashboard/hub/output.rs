@@ -290,4 +290,33 @@ mod tests {
         }
         assert_eq!(chunks(&mut added, &mut sizes).len(), 1);
     }
+
+    /// A line that its program may still draw over is marked later than its bytes come.
+    #[test]
+    fn lines_may_be_marked_after_their_bytes() {
+        let (mut end, mut sizes) = (OutputEnd::default(), Sizes::default());
+        let mut added = Added::new(true);
+        let events: [(&[u8], &[(u64, u64)], u64); 3] = [
+            (b"over\none\ntwo\nthr", &[], 5),
+            (b"ee\n", &[(9, 5)], 0),
+            (b"", &[(4, 0), (6, 0)], 0),
+        ];
+        for (raw, marks, tail_skip) in events {
+            let marks: Vec<_> = marks
+                .iter()
+                .map(|&(len, skip)| LineMark { len, skip, ago: 0 })
+                .collect();
+            let written = Written {
+                at: 1,
+                marks: &marks,
+                tail_skip,
+                raw,
+            };
+            added.output(&mut end, &mut sizes, &written);
+        }
+        let lines: Vec<_> = added.lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(lines, ["one", "two", "three"]);
+        assert!(end.tail.is_empty());
+        assert_eq!((end.lines, end.line_start), (3, end.bytes));
+    }
 }

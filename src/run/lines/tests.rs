@@ -2,6 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::run::ansi::{line_text, render, strip};
+use crate::run::event::MAX_LINE;
+
+mod controls;
+mod limits;
+mod rows;
 
 /// Lines as (len, skip, shown), and the redraws.
 type Seen = (Vec<(u64, u64, String)>, Vec<String>);
@@ -15,7 +20,7 @@ fn assemble<'a>(reads: impl IntoIterator<Item = &'a [u8]>) -> (Seen, u64) {
     let mut assembler = LineAssembler::default();
     for read in reads {
         assembler.push(read, &mut sink);
-        assert!(assembler.pending.len() <= MAX_LINE);
+        assembler.assert_bounded();
     }
     let tail_skip = assembler.tail_skip();
     assembler.finish(&mut sink);
@@ -91,6 +96,10 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
         Just(b"\x1b[K".to_vec()),
         Just(b"\x1b[31m".to_vec()),
         Just(b"\x1b[".to_vec()),
+        Just(b"\x1b[A".to_vec()),
+        Just(b"\x1b[2F\x1b[J".to_vec()),
+        Just(b"\x1b[B".to_vec()),
+        Just(b"ab\ncd\r\n[1/2 built]\n".to_vec()),
         Just("漢字".as_bytes().to_vec()),
         Just(vec![b'z'; MAX_LINE - 3]),
         proptest::collection::vec(any::<u8>(), 0..12),
@@ -116,17 +125,20 @@ proptest! {
 
         let ((lines, _), _) = whole;
         let mut at = 0;
+        let moves = memchr::memchr_iter(b'\x1b', &bytes)
+            .any(|at| moves::first_move(&bytes[at..]) == (0, true));
         for (len, skip, text) in lines {
             let raw = &bytes[at..at + len as usize];
             let mark = LineMark { len, skip, ago: 0 };
             prop_assert_eq!(&line_text(raw, &mark), &text);
-            // Where the line is not cut, the whole of it shows the same text.
-            if len < MAX_LINE as u64 && skip > 0 {
+            // Where the line is not cut and the cursor stays in it, the whole of it shows the same text.
+            if len < MAX_LINE as u64 && skip > 0 && !moves {
                 let rendered = render(raw);
                 prop_assert_eq!(strip(&rendered), strip(&text));
             }
             at += len as usize;
         }
-        prop_assert!(!bytes[at..].contains(&b'\n'));
+        // Where the cursor went up, a newline alone is a way down.
+        prop_assert!(moves || !bytes[at..].contains(&b'\n'));
     }
 }

@@ -1,6 +1,6 @@
 //! The counters of builds and fetches, from whichever source is best.
 
-use crate::run::bar::Bar;
+use crate::run::bar::{Activity, Bar};
 use crate::run::event::{Builds, Fetches, Progress, ProgressUnit};
 use crate::run::tracker::cut;
 use crate::run::work::Work;
@@ -21,8 +21,12 @@ pub(super) struct Counters {
     fetches: Fetches,
     /// The list of what will be built was printed: nothing is a better denominator.
     listed: bool,
-    /// Nix's expected number is done + running + remaining, and jitters when nothing runs.
+    /// Nix's expected number is done + running + remaining, and a build that ended counts twice until its goal is gone (Nix
+    /// src/libstore/build/worker.cc, 2.18 to 2.36): 9/11 for 10 builds. So it jitters when nothing runs, and after each end.
     seen_running: bool,
+    /// The state before the newest one in which something ran: done, running, expected.
+    before: [u64; 3],
+    newest: [u64; 3],
     /// `building '…'` lines.
     started: u64,
     /// The list of what will be fetched was printed.
@@ -88,7 +92,15 @@ impl Counters {
             if running > 0 && !self.seen_running {
                 self.seen_running = true;
                 builds.planned = expected;
-            } else if running > 0 || !self.seen_running {
+                self.newest = [done, running, expected];
+            } else if running > 0 {
+                if self.newest[..2] != [done, running] {
+                    self.before = self.newest;
+                }
+                self.newest = [done, running, expected];
+                // More than before only if two states that follow each other say so: what is double in one is gone in the next.
+                builds.planned = builds.planned.max(expected.min(self.before[2]));
+            } else if !self.seen_running {
                 builds.planned = builds.planned.max(expected);
             }
         }
@@ -127,7 +139,7 @@ impl Counters {
             self.fetches.bytes_total = self.fetches.bytes_total.max(total).max(done);
         }
         if !bar.activity.is_empty() {
-            self.activity = Some(cut(bar.activity));
+            self.activity = Some(cut(Activity::text(&bar.activity)));
         }
     }
 

@@ -1,6 +1,6 @@
 //! From one phase to the next, and what a reader must not miss on the way.
 
-use crate::run::bar::Bar;
+use crate::run::bar::{Activity, Bar};
 use crate::run::event::{NoticeKind, cut};
 use crate::run::phase::Phase;
 use crate::run::rules::{self, Meaning, Said};
@@ -16,7 +16,10 @@ const BARE: &[&str] = &[
 impl Tracker {
     pub(super) fn bar(&mut self, bar: Bar, line: u64, out: &mut Vec<Tracked>) {
         self.plain();
-        self.builds_itself |= bar.activity.starts_with("building nixos-rebuild");
+        self.builds_itself |= matches!(
+            Activity::parse(&bar.activity),
+            Some(Activity::Building { name, .. }) if name.starts_with("nixos-rebuild")
+        );
         // Downloads alone are flake inputs and questions to caches: a part of evaluating.
         let fetches = bar.copied.is_some_and(|copied| copied.expected > 0);
         if bar.built.is_some_and(|built| built.expected > 0) {

@@ -11,6 +11,8 @@ fn tracker(tool: RebuildTool) -> Tracker {
     })
 }
 
+mod spoofing;
+
 type Notices = Vec<(NoticeKind, u64, String)>;
 
 /// Feeds lines; those that begin with `\r` are redraws. Returns the phases with their lines, and the notices.
@@ -126,6 +128,16 @@ fn counters_do_not_follow_the_jitter_of_nix() {
     check_builds("[0/1 built]|[1/0/10 built] x|[9/11 built]", (10, 0, 9, 0));
     check_builds("[0/12 built]|[1/0/10 built] x", (10, 1, 0, 0));
     check_builds("[1/4/10 built] x|[1/2/10 built] y", (10, 1, 4, 0));
+    // Two at a time: one has ended, is counted twice, and is drawn twice.
+    check_builds(
+        "[2/0/10 built] x|[1/1/11 built] x|[1/1/11 built] y|[2/1/10 built] y",
+        (10, 2, 1, 0),
+    );
+    // More is to be built: two states say so.
+    check_builds(
+        "[2/0/10 built] x|[2/1/14 built] x|[2/2/15 built] y",
+        (14, 2, 2, 0),
+    );
     check_builds(
         "[1/1/10 built] x|[1/7 built (1 failed)]|[1 built (1 failed)]",
         (10, 0, 1, 1),
