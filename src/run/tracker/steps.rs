@@ -7,7 +7,7 @@ use crate::run::rules::Meaning;
 use crate::run::tracker::{MAX_FAILED_UNITS, MAX_NOTICES, Tracked, Tracker, cut};
 
 impl Tracker {
-    pub(super) fn bar(&mut self, bar: Bar, line: u64, out: &mut Vec<Tracked>) {
+    pub(super) fn bar(&mut self, bar: &Bar, line: u64, out: &mut Vec<Tracked>) {
         self.plain();
         self.builds_itself |= matches!(
             Activity::parse(&bar.activity),
