@@ -36,7 +36,7 @@ pub use rows::{COLUMNS, MAX_HELD_BYTES, MAX_HELD_LINES};
 const ESC: u8 = 0x1b;
 
 /// What the assembler found.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found<'a> {
     /// A line ended.
     Line {

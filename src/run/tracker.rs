@@ -262,7 +262,7 @@ impl Tracker {
         } else if self.rebuild
             && let Some(bar) = bar::parse(visible)
         {
-            self.bar(bar, number, out);
+            self.bar(&bar, number, out);
         }
     }
 
@@ -300,7 +300,7 @@ impl Tracker {
             if self.block.as_ref().is_some_and(ErrorBlock::has_text) {
                 self.end_block(out);
             }
-            self.bar(bar, number, out);
+            self.bar(&bar, number, out);
         }
     }
 

@@ -125,7 +125,7 @@ fn places(line: &[u8]) -> Vec<usize> {
             at += 1 + line[at..]
                 .iter()
                 .skip(1)
-                .position(|byte| byte.is_ascii_alphabetic())
+                .position(u8::is_ascii_alphabetic)
                 .unwrap_or(0);
         }
         at += 1;

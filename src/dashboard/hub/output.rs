@@ -296,12 +296,7 @@ mod tests {
     fn lines_may_be_marked_after_their_bytes() {
         let (mut end, mut sizes) = (OutputEnd::default(), Sizes::default());
         let mut added = Added::new(true);
-        let events: [(&[u8], &[(u64, u64)], u64); 3] = [
-            (b"over\none\ntwo\nthr", &[], 5),
-            (b"ee\n", &[(9, 5)], 0),
-            (b"", &[(4, 0), (6, 0)], 0),
-        ];
-        for (raw, marks, tail_skip) in events {
+        let mut add = |raw: &[u8], marks: &[(u64, u64)], tail_skip| {
             let marks: Vec<_> = marks
                 .iter()
                 .map(|&(len, skip)| LineMark { len, skip, ago: 0 })
@@ -313,7 +308,10 @@ mod tests {
                 raw,
             };
             added.output(&mut end, &mut sizes, &written);
-        }
+        };
+        add(b"over\none\ntwo\nthr", &[], 5);
+        add(b"ee\n", &[(9, 5)], 0);
+        add(b"", &[(4, 0), (6, 0)], 0);
         let lines: Vec<_> = added.lines.iter().map(|line| line.text.as_str()).collect();
         assert_eq!(lines, ["one", "two", "three"]);
         assert!(end.tail.is_empty());

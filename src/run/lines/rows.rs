@@ -45,6 +45,8 @@ pub(super) struct Rows {
     held: u64,
     /// The cursor went up, and nothing was written since.
     moved: bool,
+    /// A piece behind the first one died, and was not joined with its neighbours.
+    died: bool,
     /// All pieces up to this one have waited long enough; those that are still here are states of a bar.
     settled: u64,
 }
@@ -65,6 +67,7 @@ impl Rows {
             Shows::Nothing => !self.is_inside(),
         };
         self.newest += 1;
+        self.died |= !live;
         self.held += mark.len;
         self.pieces.push_back(Piece {
             id: self.newest,
@@ -90,10 +93,11 @@ impl Rows {
         self.at += usize::from(newline);
         self.compact();
         while self.screen.len() > MAX_HELD_LINES {
-            self.at = self.at.saturating_sub(1);
-            if let Some(id) = self.screen.pop_front().flatten() {
-                self.release(id, sink);
+            if let Some(Some(id)) = self.screen.front() {
+                self.release(*id, sink);
             }
+            self.screen.pop_front();
+            self.at = self.at.saturating_sub(1);
         }
         while self.held > MAX_HELD_BYTES
             && let Some(id) = self.pieces.front().map(|piece| piece.id)
@@ -275,6 +279,7 @@ impl Rows {
             .find(|piece| piece.live && Some(piece.id) == id);
         if let Some(piece) = piece {
             piece.live = false;
+            self.died = true;
             let visible = std::mem::take(&mut piece.visible);
             if shows(&visible) == Shows::Text {
                 sink(Found::Redraw { visible: &visible });
@@ -289,6 +294,9 @@ impl Rows {
         {
             self.held -= piece.len;
             self.carry += piece.len;
+        }
+        if !std::mem::take(&mut self.died) {
+            return;
         }
         let mut dead = None;
         for at in 0..self.pieces.len() {

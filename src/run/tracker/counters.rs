@@ -121,7 +121,7 @@ impl Counters {
         self.fetches.planned = self.fetches.planned.max(expected).max(done);
     }
 
-    pub(super) fn bar(&mut self, bar: Bar) {
+    pub(super) fn bar(&mut self, bar: &Bar) {
         if self.source > Source::Bar {
             return;
         }

@@ -75,3 +75,15 @@ fn a_bar_of_several_lines_is_progress_and_no_lines() {
     let builds = view(&records(&setup.dir)).progress.unwrap().builds.unwrap();
     assert_eq!((builds.planned, builds.done), (2, 2));
 }
+
+#[test]
+fn the_rows_are_those_of_the_terminal() {
+    assert_eq!(
+        crate::run::lines::COLUMNS,
+        usize::from(crate::agent::pty::COLUMNS)
+    );
+    assert_eq!(
+        crate::run::lines::MAX_HELD_LINES,
+        usize::from(crate::agent::pty::ROWS)
+    );
+}

@@ -84,7 +84,6 @@ fn lines_that_nothing_draws_over_are_pushed_out() {
     let known = MAX_HELD_LINES - 1;
     assembler.push(b"last\n", &mut sink);
     assembler.assert_bounded();
-    drop(sink);
     assert!(
         lines.len() <= 2 && MAX_HELD_LINES - lines.len() <= known,
         "{lines:?}"
@@ -93,7 +92,7 @@ fn lines_that_nothing_draws_over_are_pushed_out() {
     let mut assembler = LineAssembler::default();
     let long = [b"x".repeat(1000), b"\n".to_vec()].concat();
     assembler.push(&[b"\x1b[A".to_vec(), long.repeat(80)].concat(), &mut |_| {
-        lines += 1
+        lines += 1;
     });
     assembler.assert_bounded();
     // 80 lines of 1001 bytes, of four rows each: as many are held as fit 100 rows.

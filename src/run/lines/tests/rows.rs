@@ -1,5 +1,7 @@
 //! Programs that redraw several lines.
 
+use std::fmt::Write as _;
+
 use super::*;
 
 /// The lines that are shown, and what was drawn over; the marks must add up.
@@ -33,14 +35,14 @@ fn lix(frames: &[&str]) -> String {
         if height == 0 {
             out.push_str("\r\u{1b}[K");
         } else {
-            out.push_str(&format!("\u{1b}[G\u{1b}[{height}F\u{1b}[J"));
+            write!(out, "\u{1b}[G\u{1b}[{height}F\u{1b}[J").unwrap();
         }
         height = 0;
         if let Some(log) = frame.strip_prefix("log: ") {
-            out.push_str(&format!("{log}\u{1b}[0m\r\n"));
+            write!(out, "{log}\u{1b}[0m\r\n").unwrap();
         } else {
             for line in frame.lines() {
-                out.push_str(&format!("{line}\u{1b}[0m\r\n"));
+                write!(out, "{line}\u{1b}[0m\r\n").unwrap();
                 height += 1;
             }
         }
