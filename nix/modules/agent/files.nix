@@ -12,14 +12,38 @@ let
     "stop"
     "tests"
   ];
-  of = settings: lib.filterAttrs (name: _: lib.elem name executed) settings;
 in
-{
-  # Of all settings, those of the agent's own file when a helper starts its runs.
-  withoutExecution = settings: removeAttrs settings executed;
+rec {
+  # The agent's own file when a helper starts its runs.
+  agent =
+    cfg:
+    checked {
+      name = "nixfleet-agent.toml";
+      inherit (cfg) package;
+      settings = removeAttrs cfg.settings executed;
+    };
 
-  # Of all settings, those of the helper's file.
-  onlyExecution = of;
+  # The helper's file. Its own keys name an account, which a build machine does not know: what is executed is checked as the
+  # file of an agent that does without a helper.
+  helper =
+    cfg: account:
+    let
+      execution = lib.filterAttrs (key: _: lib.elem key executed) cfg.settings;
+    in
+    checked {
+      name = "nixfleet-helper.toml";
+      inherit (cfg) package;
+      settings = execution // {
+        client_user = account;
+        client_group = account;
+        state_dir = "/var/lib/nixfleet";
+        log_level = cfg.settings.log_level or "info";
+      };
+      probe = execution // {
+        url = "ws://localhost";
+        token_file = "/none";
+      };
+    };
 
   # A file that `package` has found valid. `check-config` needs no secret, no network and none of the files that are named.
   # A build machine that cannot execute the program leaves the check to the host.
@@ -36,12 +60,10 @@ in
       file = toml.generate name settings;
       checkedFile = if probe == settings then file else toml.generate "probe-${name}" probe;
       canCheck = pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform;
-    in
-    if canCheck then
-      pkgs.runCommand name { preferLocalBuild = true; } ''
+      checkedBuild = pkgs.runCommand name { preferLocalBuild = true; } ''
         ${package}/bin/${program} check-config --config ${checkedFile}
         cp ${file} $out
-      ''
-    else
-      file;
+      '';
+    in
+    (if canCheck then checkedBuild else file) // { inherit settings; };
 }

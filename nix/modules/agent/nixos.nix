@@ -22,29 +22,6 @@ let
   name = "nixfleet-agent";
   socket = "/run/nixfleet/helper.sock";
 
-  agentToml = files.checked {
-    name = "nixfleet-agent.toml";
-    inherit (cfg) package;
-    settings = files.withoutExecution cfg.settings;
-  };
-  # The helper's own keys name an account, which a build machine does not know: what is executed is checked as the file of an
-  # agent that does without a helper.
-  helperSettings = files.onlyExecution cfg.settings;
-  helperToml = files.checked {
-    name = "nixfleet-helper.toml";
-    inherit (cfg) package;
-    settings = helperSettings // {
-      client_user = name;
-      client_group = name;
-      state_dir = "/var/lib/nixfleet";
-      log_level = cfg.settings.log_level or "info";
-    };
-    probe = helperSettings // {
-      url = "ws://localhost";
-      token_file = "/none";
-    };
-  };
-
   # Outside /usr and /etc a sandboxed unit sees next to nothing of these.
   hidden = path: lib.any (dir: lib.hasPrefix dir path) [ "/home/" "/root/" "/run/user/" "/tmp/" "/var/tmp/" ];
   stasysmo = lib.filter hidden (cfg.settings.metrics.stasysmo_paths or [ ]);
@@ -71,6 +48,20 @@ in
         else
           "/none";
       description = "Where the token is.";
+    };
+    configFile = mkOption {
+      type = types.package;
+      internal = true;
+      readOnly = true;
+      default = files.agent cfg;
+      description = "The agent's file.";
+    };
+    helperFile = mkOption {
+      type = types.package;
+      internal = true;
+      readOnly = true;
+      default = files.helper cfg name;
+      description = "The helper's file.";
     };
   };
 
@@ -154,7 +145,7 @@ in
       startLimitIntervalSec = 0;
       serviceConfig = hardening.agent // {
         Type = "exec";
-        ExecStart = "${cfg.package}/bin/nixfleet-agent --config ${agentToml}";
+        ExecStart = "${cfg.package}/bin/nixfleet-agent --config ${cfg.configFile}";
         User = name;
         Group = name;
         LoadCredential = [ "agent-token:${cfg.effectiveTokenFile}" ];
@@ -214,7 +205,7 @@ in
         };
       serviceConfig = hardening.helper // {
         Type = "exec";
-        ExecStart = "${cfg.package}/bin/nixfleet-agent helper --config ${helperToml}";
+        ExecStart = "${cfg.package}/bin/nixfleet-agent helper --config ${cfg.helperFile}";
         User = "root";
         # Runs' directories belong to this group, so that the agent can read journals.
         Group = name;

@@ -22,12 +22,6 @@ let
   name = "nixfleet-dashboard";
   credentials = "/run/credentials/${name}.service";
 
-  configFile = files.checked {
-    name = "nixfleet-dashboard.toml";
-    inherit (cfg) package settings;
-    program = name;
-  };
-
   tls = cfg.tls.certFile != null;
   bare = lib.removePrefix "[" (lib.removeSuffix "]" cfg.address);
   shown = if lib.hasInfix ":" bare then "[${bare}]" else bare;
@@ -43,7 +37,7 @@ let
 
   # With the service's configuration, as the service's account: what it makes in the data directory stays the service's.
   onPath = pkgs.writeShellScriptBin name ''
-    export NIXFLEET_DASHBOARD_CONFIG=''${NIXFLEET_DASHBOARD_CONFIG-${configFile}}
+    export NIXFLEET_DASHBOARD_CONFIG=''${NIXFLEET_DASHBOARD_CONFIG-${cfg.configFile}}
     if [ "$(${pkgs.coreutils}/bin/id -u)" = 0 ]; then
       exec ${pkgs.util-linux}/bin/runuser --user ${name} -- ${cfg.package}/bin/${name} "$@"
     fi
@@ -149,6 +143,18 @@ in
       default = "${if tls then "wss" else "ws"}://${near}:${toString cfg.port}";
       description = "Where this host's own agent finds it.";
     };
+
+    configFile = mkOption {
+      type = types.package;
+      internal = true;
+      readOnly = true;
+      default = files.checked {
+        name = "nixfleet-dashboard.toml";
+        inherit (cfg) package settings;
+        program = name;
+      };
+      description = "The dashboard's file.";
+    };
   };
 
   config = mkIf cfg.enable {
@@ -214,7 +220,7 @@ in
       startLimitIntervalSec = 0;
       serviceConfig = hardening.dashboard // {
         Type = "exec";
-        ExecStart = "${cfg.package}/bin/${name} --config ${configFile}";
+        ExecStart = "${cfg.package}/bin/${name} --config ${cfg.configFile}";
         User = name;
         Group = name;
         LoadCredential = [

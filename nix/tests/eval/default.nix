@@ -1,0 +1,112 @@
+# What the modules make of settings, without building anything. `report` is a sentence per check that held, and evaluation fails
+# with all that did not. `golden` are the rendered files that are kept in ./golden, by name.
+#
+# `nixpkgs` is a tree with lib/, which is enough for `report` and `refused`; the rest needs all of it. nix-darwin and home-manager
+# are optional trees of theirs.
+{
+  nixpkgs,
+  pkgs ? import nixpkgs {
+    system = "x86_64-linux";
+    config = { };
+    overlays = [ ];
+  },
+  darwinPkgs ? import nixpkgs {
+    system = "aarch64-darwin";
+    config = { };
+    overlays = [ ];
+  },
+  nixDarwin ? null,
+  homeManager ? null,
+}:
+let
+  lib = import (nixpkgs + "/lib");
+  systems = import ./systems.nix {
+    inherit
+      lib
+      nixpkgs
+      pkgs
+      darwinPkgs
+      nixDarwin
+      homeManager
+      ;
+  };
+  render = import ./render.nix { inherit lib; };
+  cases = import ./cases.nix { inherit lib; };
+
+  # The sentences of a configuration: what is refused, and what is warned about.
+  said = config: {
+    errors = map (entry: entry.message) (lib.filter (entry: !entry.assertion) config.assertions);
+    inherit (config) warnings;
+  };
+
+  # Nothing if the sentence that a case expects is the only one of this module's; else what is wrong.
+  complaint =
+    evaluate: case:
+    let
+      inherit (evaluate case.config) config;
+      inherit (said config) errors warnings;
+      holds =
+        expected: found: lib.length expected == lib.length found && lib.all (part: lib.any (lib.hasInfix part) found) expected;
+      shown = name: list: "${name}: ${builtins.toJSON list}";
+    in
+    lib.optional (!(holds (case.errors or [ ]) errors)) "${case.name}: ${shown "errors" errors} instead of ${builtins.toJSON (case.errors or [ ])}"
+    ++ lib.optional (!(holds (case.warnings or [ ]) warnings)) "${case.name}: ${shown "warnings" warnings} instead of ${builtins.toJSON (case.warnings or [ ])}"
+    ++ map (fact: "${case.name}: ${fact.what}") (lib.filter (fact: !fact.holds) ((case.facts or (_: [ ])) config));
+
+  # All that a host is made of.
+  probe = config: [
+    (said config)
+    config.services.nixfleet.agent.settings
+    config.services.nixfleet.dashboard.settings
+    (lib.mapAttrs (_: unit: unit.serviceConfig) config.systemd.services)
+  ];
+
+  platforms = [
+    {
+      name = "NixOS";
+      evaluate = systems.bare.nixos;
+      cases = cases.nixos;
+    }
+    {
+      name = "nix-darwin";
+      evaluate = systems.bare.darwin;
+      cases = cases.darwin;
+    }
+    {
+      name = "home-manager on Linux";
+      evaluate = systems.bare.homeLinux;
+      cases = cases.home;
+    }
+    {
+      name = "home-manager on macOS";
+      evaluate = systems.bare.homeDarwin;
+      cases = cases.home;
+    }
+  ];
+  complaints = lib.concatMap (
+    platform: map (text: "${platform.name}: ${text}") (lib.concatMap (complaint platform.evaluate) platform.cases)
+  ) platforms;
+  ran = lib.concatMap (platform: map (case: "${platform.name}: ${case.name}") platform.cases) platforms;
+in
+{
+  report =
+    if complaints == [ ] then lib.concatStringsSep "\n" ran else throw "the modules:\n${lib.concatStringsSep "\n" complaints}";
+
+  golden =
+    render.nixos (systems.nixos cases.examples.alone).config "alone"
+    // render.nixos (systems.nixos cases.examples.host).config "host"
+    // render.nixos (systems.nixos cases.examples.dashboard).config "dashboard"
+    // lib.optionalAttrs (nixDarwin != null) (render.darwin (systems.darwin cases.examples.mac).config "mac")
+    // lib.optionalAttrs (homeManager != null) (
+      render.homeLinux (systems.homeLinux cases.examples.home).config "home-linux"
+      // render.homeDarwin (systems.homeDarwin cases.examples.home).config "home-mac"
+    );
+
+  # What types refuse is no assertion, and ends the evaluation: one at a time.
+  refused = lib.mapAttrs (_: config: builtins.deepSeq (probe (systems.bare.nixos config).config) "accepted") cases.refused;
+
+  # Each machine of each test, as far as it can be evaluated: to the derivation that would run it.
+  machines = lib.mapAttrs (_: test: test.driver.drvPath) (import ../. { inherit pkgs; });
+
+  inherit systems;
+}
