@@ -9,6 +9,7 @@ let
   inherit (lib) mkOption types;
   cfg = config.services.nixfleet.agent;
   toml = pkgs.formats.toml { };
+  secretFile = import ../secret-file.nix { inherit lib; };
   ours = import ../../packages.nix pkgs;
 
   command = types.submodule {
@@ -71,7 +72,7 @@ in
     };
 
     tokenFile = mkOption {
-      type = types.nullOr types.externalPath;
+      type = types.nullOr secretFile;
       default = null;
       example = "/run/agenix/nixfleet-token";
       description = ''
@@ -117,7 +118,7 @@ in
         description = "The branch; `main` without it.";
       };
       sshKeyFile = mkOption {
-        type = types.nullOr types.externalPath;
+        type = types.nullOr secretFile;
         default = null;
         example = "/run/agenix/fleet-deploy-key";
         description = "Private key for a repository that is reached by ssh; outside the store, readable by whoever runs the rebuild.";

@@ -18,6 +18,7 @@ let
   files = import ../agent/files.nix { inherit lib pkgs; };
   hardening = import ../hardening.nix { inherit lib; };
   toml = pkgs.formats.toml { };
+  secretFile = import ../secret-file.nix { inherit lib; };
   ours = import ../../packages.nix pkgs;
   name = "nixfleet-dashboard";
   credentials = "/run/credentials/${name}.service";
@@ -87,7 +88,7 @@ in
     };
 
     agentTokenFile = mkOption {
-      type = types.nullOr types.externalPath;
+      type = types.nullOr secretFile;
       default = null;
       example = "/run/agenix/nixfleet-token";
       description = ''
@@ -105,7 +106,7 @@ in
         description = "Certificate chain (PEM) for a dashboard that speaks TLS itself.";
       };
       keyFile = mkOption {
-        type = types.nullOr types.externalPath;
+        type = types.nullOr secretFile;
         default = null;
         example = "/var/lib/acme/fleet.example.org/key.pem";
         description = "Its private key, outside the store; loaded as a credential. Restart the service when it is renewed.";

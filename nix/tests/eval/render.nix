@@ -7,7 +7,7 @@ let
     text:
     lib.concatStrings (
       map (part: if lib.isList part then "/nix/store/…-${lib.getName (lib.head part)}" else part) (
-        builtins.split "/nix/store/[0-9a-z]{32}-([^/ :\"<']*)" (builtins.unsafeDiscardStringContext text)
+        builtins.split "/nix/store/[0-9a-z]{32}-([^/ :\"<'\n]*)" (builtins.unsafeDiscardStringContext text)
       )
     );
   own = line: !(lib.hasPrefix "Environment=" line);
@@ -58,7 +58,7 @@ in
     let
       ours = lib.filterAttrs (file: _: lib.hasInfix "nixfleet" file) config.environment.launchDaemons;
     in
-    lib.mapAttrs' (file: entry: lib.nameValuePair "${name}/${file}" (anonymous entry.text)) ours
+    lib.mapAttrs' (file: entry: lib.nameValuePair "${name}/${file}" (anonymous entry.text + "\n")) ours
     // {
       "${name}/agent.toml" = toml config.services.nixfleet.agent.configFile.settings;
       "${name}/helper.toml" = toml config.services.nixfleet.agent.helperFile.settings;
@@ -74,6 +74,7 @@ in
       lib.generators.toPlist { escape = true; } (
         lib.filterAttrs (_: value: value != null) config.launchd.agents.nixfleet-agent.config
       )
+      + "\n"
     );
     "${name}/agent.toml" = toml config.services.nixfleet.agent.configFile.settings;
   };

@@ -38,7 +38,6 @@ let
         inherit pkgs;
         lib = extended;
         check = true;
-        minimal = true;
       } ++ [
         ../../modules/home.nix
         (programs pkgs)
