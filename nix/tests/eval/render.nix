@@ -1,5 +1,5 @@
-# Text of units and files, with what depends on the nixpkgs at hand left out: hashes and versions in store paths, and the
-# environment that NixOS gives every unit.
+# Text of units and files, without what depends on the nixpkgs at hand: hashes and versions in store paths, the order of lines,
+# and the environment that NixOS gives every unit.
 { lib }:
 let
   # /nix/store/HASH-NAME-VERSION/… becomes /nix/store/…-NAME/…
@@ -10,8 +10,17 @@ let
         builtins.split "/nix/store/[0-9a-z]{32}-([^/ :\"<'\n]*)" (builtins.unsafeDiscardStringContext text)
       )
     );
-  own = line: !(lib.hasPrefix "Environment=" line);
-  unit = text: anonymous (lib.concatLines (lib.filter own (lib.splitString "\n" (lib.removeSuffix "\n" text))));
+  # Releases of NixOS write the lines of a section in different orders; equal keys stay as they are among themselves.
+  key = line: lib.head (lib.splitString "=" line);
+  sorted = lib.sort (a: b: key a < key b);
+  own = line: line != "" && !(lib.hasPrefix "Environment=" line);
+  section =
+    text:
+    let
+      lines = lib.filter own (lib.splitString "\n" text);
+    in
+    lib.concatLines ([ "[${lib.head lines}" ] ++ sorted (lib.tail lines));
+  unit = text: anonymous (lib.concatMapStringsSep "\n" section (lib.tail (lib.splitString "\n[" "\n${text}")));
 
   # TOML as far as settings have it: the programs' check-config reads it in tests/steps/45-nix.
   toml =
