@@ -1,4 +1,7 @@
-"""Compares texts with files, or writes them: golden.py DIRECTORY [--write] < JSON of {name: text}. Says what differs."""
+"""Compares texts with files, or writes them: golden.py DIRECTORY [--write] < JSON of {name: text}. Says what differs.
+
+Names are DIRECTORY/FILE; directories of which there is no text are left alone.
+"""
 
 import difflib
 import json
@@ -9,7 +12,8 @@ from pathlib import Path
 def main():
     directory, write = Path(sys.argv[1]), "--write" in sys.argv
     texts = json.load(sys.stdin)
-    there = {str(file.relative_to(directory)): file.read_text() for file in directory.rglob("*") if file.is_file()}
+    here = {name.split("/")[0] for name in texts}
+    there = {str(file.relative_to(directory)): file.read_text() for part in here for file in (directory / part).rglob("*")}
     if write:
         for name in there.keys() - texts.keys():
             (directory / name).unlink()

@@ -32,6 +32,8 @@ let
   };
   render = import ./render.nix { inherit lib; };
   cases = import ./cases.nix { inherit lib; };
+  reference = import ../../options-doc.nix { inherit lib; };
+  fleets = import ../. { inherit pkgs; };
 
   # The sentences of a configuration: what is refused, and what is warned about.
   said = config: {
@@ -92,21 +94,30 @@ in
   report =
     if complaints == [ ] then lib.concatStringsSep "\n" ran else throw "the modules:\n${lib.concatStringsSep "\n" complaints}";
 
-  golden =
-    render.nixos (systems.nixos cases.examples.alone).config "alone"
-    // render.nixos (systems.nixos cases.examples.host).config "host"
-    // render.nixos (systems.nixos cases.examples.dashboard).config "dashboard"
-    // lib.optionalAttrs (nixDarwin != null) (render.darwin (systems.darwin cases.examples.mac).config "mac")
-    // lib.optionalAttrs (homeManager != null) (
+  golden = {
+    nixos =
+      render.nixos (systems.nixos cases.examples.alone).config "alone"
+      // render.nixos (systems.nixos cases.examples.host).config "host"
+      // render.nixos (systems.nixos cases.examples.dashboard).config "dashboard";
+    darwin = render.darwin (systems.darwin cases.examples.mac).config "mac";
+    home =
       render.homeLinux (systems.homeLinux cases.examples.home).config "home-linux"
-      // render.homeDarwin (systems.homeDarwin cases.examples.home).config "home-mac"
-    );
+      // render.homeDarwin (systems.homeDarwin cases.examples.home).config "home-mac";
+  };
+
+  # The reference of options, by platform.
+  reference = {
+    nixos = reference "NixOS" (systems.bare.nixos { }).options;
+    darwin = reference "nix-darwin" (systems.bare.darwin { }).options;
+    home = reference "home-manager" (systems.bare.homeLinux { }).options;
+  };
 
   # What types refuse is no assertion, and ends the evaluation: one at a time.
   refused = lib.mapAttrs (_: config: builtins.deepSeq (probe (systems.bare.nixos config).config) "accepted") cases.refused;
 
-  # Each machine of each test, as far as it can be evaluated: to the derivation that would run it.
-  machines = lib.mapAttrs (_: test: test.driver.drvPath) (import ../. { inherit pkgs; });
+  # Each fleet of machines, evaluated to the derivation that would run it.
+  machines = lib.mapAttrs (_: test: test.driver.drvPath) fleets;
+  machineNames = lib.attrNames fleets;
 
   inherit systems;
 }
