@@ -8,7 +8,7 @@ let
   # numbered lines before and after, and a copy of each byte that it writes. Wording: nixpkgs, pkgs/by-name/ni/nixos-rebuild-ng.
   rebuild =
     {
-      # Links to what is switched to; none to stay.
+      # Leads to what is switched to; where it does not, the running system is.
       target ? "/run/current-system/specialisation/next",
       before ? 200,
       after ? 300,
@@ -68,7 +68,7 @@ rec {
     };
   };
 
-  # A host whose switch leads to another configuration of itself.
+  # A host. Its switch activates the configuration that it has: all that a switch does, with nothing new.
   host = {
     imports = [ machine ];
     services.nixfleet = {
@@ -82,6 +82,11 @@ rec {
         };
       };
     };
+  };
+
+  # A host whose switch leads to another configuration.
+  changing = {
+    imports = [ host ];
     specialisation.next.configuration.environment.etc."nixfleet-test-next".text = "next\n";
   };
 

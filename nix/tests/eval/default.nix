@@ -117,7 +117,6 @@ in
 
   # Each fleet of machines, evaluated to the derivation that would run it.
   machines = lib.mapAttrs (_: test: test.driver.drvPath) fleets;
-  machineNames = lib.attrNames fleets;
 
   inherit systems;
 }

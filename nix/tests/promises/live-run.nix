@@ -1,10 +1,10 @@
 # Two hosts rebuild at once; both are seen line by line while they do.
-{ dashboard, host, script, ... }:
+{ dashboard, changing, script, ... }:
 {
   nodes = {
     inherit dashboard;
-    host1 = host;
-    host2 = host;
+    host1 = changing;
+    host2 = changing;
   };
   testScript = script ''
     start_all()

@@ -1,12 +1,12 @@
 # A switch replaces the agent that reports it, and no line is lost.
-{ dashboard, host, script, lib, pkgs, ... }:
+{ dashboard, changing, script, lib, pkgs, ... }:
 {
   nodes = {
     inherit dashboard;
     host1 =
       { config, ... }:
       {
-        imports = [ host ];
+        imports = [ changing ];
         specialisation.next.configuration.services.nixfleet.agent = {
           # The same program as another file, and other settings: unit, program and helper all change.
           package = lib.mkForce (
