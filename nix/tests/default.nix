@@ -5,20 +5,6 @@ let
   inherit (pkgs) lib;
   parts = import ./parts.nix { inherit pkgs; };
   test = name: pkgs.testers.runNixOSTest (import (./promises + "/${name}.nix") parts // { inherit name; });
+  names = map (lib.removeSuffix ".nix") (lib.attrNames (builtins.readDir ./promises));
 in
-lib.genAttrs [
-  "agent-killed"
-  "cable-pulled"
-  "dashboard-restarted"
-  "earlier-options"
-  "enable-alone"
-  "hardening"
-  "live-run"
-  "metrics"
-  "reboot"
-  "secrets"
-  "self-switch"
-  "stop"
-  "tls"
-  "wrong-token"
-] test
+lib.genAttrs names test

@@ -112,6 +112,48 @@ in
     home = reference "home-manager" (systems.bare.homeLinux { }).options;
   };
 
+  # Modules in the documents: nothing of them may be refused or warned about. On systems that take every other option as it comes.
+  documented =
+    files:
+    let
+      others = {
+        _module.freeformType = lib.types.lazyAttrsOf lib.types.anything;
+        age.secrets.nixfleet-token.path = "/run/agenix/nixfleet-token";
+        sops.secrets.nixfleet-token.path = "/run/secrets/nixfleet-token";
+      };
+      platformOf =
+        file:
+        let
+          text = builtins.readFile file;
+        in
+        if lib.hasPrefix "# nix-darwin" text then
+          systems.bare.darwin
+        else if lib.hasPrefix "# home-manager" text then
+          systems.bare.homeLinux
+        else
+          systems.bare.nixos;
+      config = file: (platformOf file { imports = [ file others ]; }).config;
+      wrong = lib.filter (file: said (config file) != { errors = [ ]; warnings = [ ]; } || !(config file).services.nixfleet.agent.enable) files;
+    in
+    if wrong == [ ] then "${toString (lib.length files)} modules" else throw "the documents: ${
+      builtins.toJSON (map (file: said (config file)) wrong)
+    } in ${lib.concatMapStringsSep ", " toString wrong}";
+
+  # The hosts of ../../template, on whole systems.
+  template =
+    let
+      hosts = {
+        hub = systems.nixos ../../template/hosts/hub.nix;
+        web1 = systems.nixos ../../template/hosts/web1.nix;
+      }
+      // lib.optionalAttrs (nixDarwin != null) { mac1 = systems.darwin ../../template/hosts/mac1.nix; };
+      ours = sentences: sentences // { warnings = lib.filter (lib.hasInfix "nixfleet") sentences.warnings; };
+      wrong = lib.filterAttrs (_: sentences: sentences != { errors = [ ]; warnings = [ ]; }) (
+        lib.mapAttrs (_: host: ours (said host.config)) hosts
+      );
+    in
+    if wrong == { } then "${toString (lib.length (lib.attrNames hosts))} hosts" else throw "the template: ${builtins.toJSON wrong}";
+
   # What types refuse is no assertion, and ends the evaluation: one at a time.
   refused = lib.mapAttrs (_: config: builtins.deepSeq (probe (systems.bare.nixos config).config) "accepted") cases.refused;
 

@@ -66,7 +66,7 @@ in
           documentation.nixos.enable = false;
           boot.loader.grub.enable = false;
           fileSystems."/".device = "/dev/disk/by-label/root";
-          system.stateVersion = "25.05";
+          system.stateVersion = lib.mkDefault "25.05";
         }
         configuration
       ];
@@ -82,7 +82,7 @@ in
         (programs darwinPkgs)
         {
           nixpkgs.pkgs = darwinPkgs;
-          system.stateVersion = 6;
+          system.stateVersion = lib.mkDefault 6;
         }
         configuration
       ];

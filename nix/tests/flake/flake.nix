@@ -18,6 +18,8 @@
         genAttrs = names: f: builtins.listToAttrs (map (name: { inherit name; value = f name; }) names);
         mapAttrs' = f: set: builtins.listToAttrs (map (name: f name set.${name}) (builtins.attrNames set));
         nameValuePair = name: value: { inherit name value; };
+        attrNames = builtins.attrNames;
+        removeSuffix = suffix: text: builtins.substring 0 (builtins.stringLength text - builtins.stringLength suffix) text;
         optionalAttrs = condition: set: if condition then set else { };
         fileset = {
           toSource = _: "/source";
