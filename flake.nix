@@ -7,16 +7,14 @@
     { self, nixpkgs }:
     let
       inherit (nixpkgs) lib;
-      linux = [
+      # A nixpkgs that has given up a system is no reason to give up the others.
+      systems = lib.filter (system: nixpkgs.legacyPackages ? ${system}) [
         "x86_64-linux"
         "aarch64-linux"
-      ];
-      darwin = [
         "aarch64-darwin"
         "x86_64-darwin"
       ];
-      forSystems = systems: make: lib.genAttrs systems (system: make nixpkgs.legacyPackages.${system});
-      forAll = forSystems (linux ++ darwin);
+      forAll = make: lib.genAttrs systems (system: make nixpkgs.legacyPackages.${system});
       programs = import ./nix/packages.nix;
       app = program: description: {
         type = "app";

@@ -5,7 +5,10 @@ let
   root = ../.;
   inherit (pkgs.stdenv) hostPlatform;
 
-  evaluation = import ./tests/eval { nixpkgs = pkgs.path; inherit pkgs; };
+  evaluation = import ./tests/eval {
+    nixpkgs = pkgs.path;
+    inherit pkgs;
+  };
   nixFiles = lib.fileset.toSource {
     inherit root;
     fileset = lib.fileset.fileFilter (file: file.hasExt "nix") root;
@@ -18,12 +21,20 @@ in
     printf '%s\n' "$report" > $out
   '';
 
-  format = pkgs.runCommand "nixfleet-format" { nativeBuildInputs = [ pkgs.nixfmt pkgs.deadnix ]; } ''
-    cd ${nixFiles}
-    find . -name '*.nix' -print0 | xargs -0 nixfmt --check
-    deadnix --fail .
-    touch $out
-  '';
+  format =
+    pkgs.runCommand "nixfleet-format"
+      {
+        nativeBuildInputs = [
+          pkgs.nixfmt
+          pkgs.deadnix
+        ];
+      }
+      ''
+        cd ${nixFiles}
+        find . -name '*.nix' -print0 | xargs -0 nixfmt --check
+        deadnix --fail .
+        touch $out
+      '';
 }
 // lib.optionalAttrs hostPlatform.isLinux (
   {

@@ -9,7 +9,11 @@ let
       value.text
     else
       "`${lib.generators.toPretty { multiline = false; } value}`";
-  flat = value: lib.concatStringsSep " " (lib.filter (word: word != "") (lib.splitString " " (lib.replaceStrings [ "\n" ] [ " " ] value)));
+  flat =
+    value:
+    lib.concatStringsSep " " (
+      lib.filter (word: word != "") (lib.splitString " " (lib.replaceStrings [ "\n" ] [ " " ] value))
+    );
   # Roles of nixpkgs' Markdown are only quotes here.
   plain = lib.replaceStrings [ "{option}`" "{file}`" "{env}`" ] [ "`" "`" "`" ];
   entry = option: ''
@@ -25,9 +29,9 @@ let
 in
 platform: options:
 let
-  ours = lib.filter (option: option.visible && !option.internal && lib.hasPrefix "services.nixfleet." option.name) (
-    lib.optionAttrSetToDocList options
-  );
+  ours = lib.filter (
+    option: option.visible && !option.internal && lib.hasPrefix "services.nixfleet." option.name
+  ) (lib.optionAttrSetToDocList options);
   sorted = lib.sort (a: b: a.name < b.name) ours;
 in
 ''

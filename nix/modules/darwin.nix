@@ -13,12 +13,15 @@ in
   imports = [
     ./agent/darwin.nix
     ./earlier.nix
-    (lib.mkRemovedOptionModule [
-      "services"
-      "nixfleet"
-      "dashboard"
-      "enable"
-    ] "The dashboard runs on a NixOS host; for a try on this Mac there is `nix run`, with the package nixfleet-dashboard.")
+    (lib.mkRemovedOptionModule
+      [
+        "services"
+        "nixfleet"
+        "dashboard"
+        "enable"
+      ]
+      "The dashboard runs on a NixOS host; for a try on this Mac there is `nix run`, with the package nixfleet-dashboard."
+    )
   ];
 
   options.services.nixfleet = {

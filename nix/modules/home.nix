@@ -7,7 +7,12 @@
   ...
 }:
 let
-  inherit (lib) mkDefault mkIf mkOption types;
+  inherit (lib)
+    mkDefault
+    mkIf
+    mkOption
+    types
+    ;
   fleet = config.services.nixfleet;
   cfg = fleet.agent;
   ours = import ../packages.nix pkgs;

@@ -33,7 +33,8 @@ in
       internal = true;
       readOnly = true;
       default =
-        cfg.dashboard.enable && lib.hasPrefix "/var/lib/nixfleet-credentials/" cfg.dashboard.effectiveTokenFile;
+        cfg.dashboard.enable
+        && lib.hasPrefix "/var/lib/nixfleet-credentials/" cfg.dashboard.effectiveTokenFile;
       description = "Whether this host makes the agents' token.";
     };
   };

@@ -4,7 +4,8 @@
 let
   inherit (pkgs) lib;
   parts = import ./parts.nix { inherit pkgs; };
-  test = name: pkgs.testers.runNixOSTest (import (./promises + "/${name}.nix") parts // { inherit name; });
+  test =
+    name: pkgs.testers.runNixOSTest (import (./promises + "/${name}.nix") parts // { inherit name; });
   names = map (lib.removeSuffix ".nix") (lib.attrNames (builtins.readDir ./promises));
 in
 lib.genAttrs names test

@@ -32,7 +32,7 @@ let
         path=$(readlink -f ${target})
         [ -x "$path/bin/switch-to-configuration" ] || path=$(readlink -f /run/current-system)
         nix-env --profile /nix/var/nix/profiles/system --set "$path" || return 1
-        "$path/bin/switch-to-configuration" test 2>&1
+        "$path/bin/switch-to-configuration" test
         status=$?
         numbered ${toString (before + 1)} ${toString (before + after)}
         if [ $status -ne 0 ]; then
@@ -41,12 +41,17 @@ let
         fi
         echo "Done. The new configuration is $path"
       }
-      work | tee "$source"
+      work 2>&1 | tee "$source"
       exit "''${PIPESTATUS[0]}"
     '';
 in
 rec {
-  inherit lib pkgs rebuild token;
+  inherit
+    lib
+    pkgs
+    rebuild
+    token
+    ;
   tokenFile = "/etc/nixfleet-test-token";
 
   # Every machine: the modules, and the token where the store is not.

@@ -7,7 +7,12 @@
   ...
 }:
 let
-  inherit (lib) mkDefault mkIf mkOption types;
+  inherit (lib)
+    mkDefault
+    mkIf
+    mkOption
+    types
+    ;
   fleet = config.services.nixfleet;
   cfg = fleet.agent;
   files = import ./files.nix { inherit lib pkgs; };
@@ -124,10 +129,11 @@ in
     # It owns nothing that lasts: a new configuration may replace it at any time.
     launchd.daemons.nixfleet-agent-helper = {
       command = "${cfg.package}/bin/nixfleet-agent helper --config ${cfg.helperFile} --socket ${socket}";
-      path = [
-        config.nix.package
+      # A Mac whose Nix is not nix-darwin's to manage has it in its default profile.
+      path = lib.optional config.nix.enable config.nix.package ++ [
         pkgs.git
         "/run/current-system/sw/bin"
+        "/nix/var/nix/profiles/default/bin"
         "/usr/bin"
         "/bin"
         "/usr/sbin"

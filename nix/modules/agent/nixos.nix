@@ -23,7 +23,15 @@ let
   socket = "/run/nixfleet/helper.sock";
 
   # Outside /usr and /etc a sandboxed unit sees next to nothing of these.
-  hidden = path: lib.any (dir: lib.hasPrefix dir path) [ "/home/" "/root/" "/run/user/" "/tmp/" "/var/tmp/" ];
+  hidden =
+    path:
+    lib.any (dir: lib.hasPrefix dir path) [
+      "/home/"
+      "/root/"
+      "/run/user/"
+      "/tmp/"
+      "/var/tmp/"
+    ];
   stasysmo = lib.filter hidden (cfg.settings.metrics.stasysmo_paths or [ ]);
 in
 {
@@ -92,10 +100,12 @@ in
     ];
     warnings =
       checks.warnings cfg
-      ++ optional (!(cfg.settings ? rebuild.flake) && !(cfg.settings ? repo) && !config.nix.channel.enable) ''
-        `services.nixfleet.agent.rebuild.flake` is not set, and this host has no channels: rebuilds work only if there is an /etc/nixos/flake.nix.
-        Write what to build, for example "/etc/nixos#${config.networking.hostName}", or set `services.nixfleet.agent.repo.url`.
-      '';
+      ++
+        optional (!(cfg.settings ? rebuild.flake) && !(cfg.settings ? repo) && !config.nix.channel.enable)
+          ''
+            `services.nixfleet.agent.rebuild.flake` is not set, and this host has no channels: rebuilds work only if there is an /etc/nixos/flake.nix.
+            Write what to build, for example "/etc/nixos#${config.networking.hostName}", or set `services.nixfleet.agent.repo.url`.
+          '';
 
     services.nixfleet.agent.settings = {
       url = mkIf (cfg.url == null && fleet.dashboard.enable) fleet.dashboard.localUrl;

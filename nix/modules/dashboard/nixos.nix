@@ -170,15 +170,14 @@ in
       {
         assertion = (cfg.tls.certFile == null) == (cfg.tls.keyFile == null);
         message = ''
-          `services.nixfleet.dashboard.tls.${if tls then "keyFile" else "certFile"}` is not set, but `services.nixfleet.dashboard.tls.${
-            if tls then "certFile" else "keyFile"
-          }` is.
+          `services.nixfleet.dashboard.tls.${
+            if tls then "keyFile" else "certFile"
+          }` is not set, but `services.nixfleet.dashboard.tls.${if tls then "certFile" else "keyFile"}` is.
           Set both, or none and a proxy in front of the dashboard.
         '';
       }
       {
-        assertion =
-          cfg.baseUrl == null || builtins.match "https?://[^/?#@ ]+/?" cfg.baseUrl != null;
+        assertion = cfg.baseUrl == null || builtins.match "https?://[^/?#@ ]+/?" cfg.baseUrl != null;
         message = ''
           `services.nixfleet.dashboard.baseUrl` = "${toString cfg.baseUrl}" is no address of a site.
           Write it with its scheme and without a path: "https://fleet.example.org".

@@ -55,6 +55,10 @@ in
       proxy.envVars = any;
     };
     nix = {
+      enable = mkOption {
+        type = types.bool;
+        default = true;
+      };
       package = value "/nix";
       channel.enable = mkOption {
         type = types.bool;

@@ -101,7 +101,9 @@ in
       facts = config: [
         (fact "no dashboard" (config.systemd.services ? nixfleet-dashboard))
         (fact "no agent" (config.systemd.services ? nixfleet-agent))
-        (fact "the agent looks elsewhere" (config.services.nixfleet.agent.settings.url == "ws://127.0.0.1:8000"))
+        (fact "the agent looks elsewhere" (
+          config.services.nixfleet.agent.settings.url == "ws://127.0.0.1:8000"
+        ))
         (fact "not on loopback" (config.services.nixfleet.dashboard.settings.listen == "127.0.0.1:8000"))
         (fact "different tokens" (
           lib.head (unit config "nixfleet-agent").serviceConfig.LoadCredential
@@ -111,9 +113,13 @@ in
           lib.elem "nixfleet-credentials.service" (unit config "nixfleet-agent").after
           && lib.elem "nixfleet-credentials.service" (unit config "nixfleet-dashboard").after
         ))
-        (fact "the command line is not on the PATH" (lib.elem config.services.nixfleet.package config.environment.systemPackages))
+        (fact "the command line is not on the PATH" (
+          lib.elem config.services.nixfleet.package config.environment.systemPackages
+        ))
         (fact "a firewall's port is open" (config.networking.firewall.allowedTCPPorts == [ ]))
-        (fact "the agent requires something" ((unit config "nixfleet-agent").requires == [ ] && (unit config "nixfleet-agent").bindsTo == [ ]))
+        (fact "the agent requires something" (
+          (unit config "nixfleet-agent").requires == [ ] && (unit config "nixfleet-agent").bindsTo == [ ]
+        ))
       ];
     }
     {
@@ -122,7 +128,9 @@ in
       facts = config: [
         (fact "a dashboard as well" (!(config.systemd.services ? nixfleet-dashboard)))
         (fact "a token is made" (!(config.systemd.services ? nixfleet-credentials)))
-        (fact "the agent's file says what is executed" (!(config.services.nixfleet.agent.configFile.settings ? rebuild)))
+        (fact "the agent's file says what is executed" (
+          !(config.services.nixfleet.agent.configFile.settings ? rebuild)
+        ))
         (fact "the helper's file does not" (
           config.services.nixfleet.agent.helperFile.settings.rebuild == {
             flake = "/etc/nixos#web1";
@@ -157,15 +165,21 @@ in
         config:
         lib.concatMap
           (name: [
-            (fact "${name} is restarted" (!(unit config name).restartIfChanged && !(unit config name).stopIfChanged))
-            (fact "${name} is stopped when it is removed" ((unit config name).unitConfig.X-StopOnRemoval == false))
+            (fact "${name} is restarted" (
+              !(unit config name).restartIfChanged && !(unit config name).stopIfChanged
+            ))
+            (fact "${name} is stopped when it is removed" (
+              (unit config name).unitConfig.X-StopOnRemoval == false
+            ))
           ])
           [
             "nixfleet-agent"
             "nixfleet-agent-helper"
           ]
         ++ [
-          (fact "the socket is stopped when it is removed" (config.systemd.sockets.nixfleet-agent-helper.unitConfig.X-StopOnRemoval == false))
+          (fact "the socket is stopped when it is removed" (
+            config.systemd.sockets.nixfleet-agent-helper.unitConfig.X-StopOnRemoval == false
+          ))
         ];
     }
     {
@@ -174,12 +188,16 @@ in
         enable = true;
         openFirewall = true;
       };
-      facts = config: [ (fact "no port is open" (config.networking.firewall.allowedTCPPorts == [ 8000 ])) ];
+      facts = config: [
+        (fact "no port is open" (config.networking.firewall.allowedTCPPorts == [ 8000 ]))
+      ];
     }
     {
       name = "an address without a scheme";
       config = fleet { agent.url = "fleet.example.org"; };
-      errors = [ "`services.nixfleet.agent.url` = \"fleet.example.org\" is no address of a dashboard.\nWrite it with its scheme" ];
+      errors = [
+        "`services.nixfleet.agent.url` = \"fleet.example.org\" is no address of a dashboard.\nWrite it with its scheme"
+      ];
     }
     {
       name = "an address with a user";
@@ -253,7 +271,11 @@ in
         dashboard.address = "0.0.0.0";
       };
       warnings = [ "`services.nixfleet.dashboard.address` = \"0.0.0.0\" without TLS" ];
-      facts = config: [ (fact "the agent goes around" (config.services.nixfleet.agent.settings.url == "ws://127.0.0.1:8000")) ];
+      facts = config: [
+        (fact "the agent goes around" (
+          config.services.nixfleet.agent.settings.url == "ws://127.0.0.1:8000"
+        ))
+      ];
     }
     {
       name = "a dashboard for a proxy elsewhere";
@@ -302,7 +324,9 @@ in
         enable = true;
         baseUrl = "https://example.org/fleet";
       };
-      errors = [ "`services.nixfleet.dashboard.baseUrl` = \"https://example.org/fleet\" is no address of a site" ];
+      errors = [
+        "`services.nixfleet.dashboard.baseUrl` = \"https://example.org/fleet\" is no address of a site"
+      ];
     }
     {
       name = "options of the earlier NixFleet";
@@ -402,12 +426,35 @@ in
       };
       facts = config: [
         (fact "it has a store path" (
-          !lib.hasInfix "/nix/store" (builtins.toJSON (removeAttrs config.launchd.daemons.nixfleet-agent [ "path" ]))
+          !lib.hasInfix "/nix/store" (
+            builtins.toJSON (removeAttrs config.launchd.daemons.nixfleet-agent [ "path" ])
+          )
         ))
-        (fact "the program is not where it leads to" (lib.elem config.services.nixfleet.agent.package config.environment.systemPackages))
+        (fact "the program is not where it leads to" (
+          lib.elem config.services.nixfleet.agent.package config.environment.systemPackages
+        ))
         (fact "the files are not where it leads to" (config.environment.etc ? "nixfleet/agent.toml"))
         (fact "the account is not made" (lib.elem "_nixfleet-agent" config.users.knownUsers))
-        (fact "darwin-rebuild is not what is executed" (config.services.nixfleet.agent.helperFile.settings.rebuild.tool == "darwin-rebuild"))
+        (fact "darwin-rebuild is not what is executed" (
+          config.services.nixfleet.agent.helperFile.settings.rebuild.tool == "darwin-rebuild"
+        ))
+      ];
+    }
+    {
+      name = "a Nix that nix-darwin does not manage, and so does not know";
+      config = {
+        nix.enable = false;
+        nix.package = throw "nix.package: accessed when `nix.enable` is off";
+        services.nixfleet = {
+          enable = true;
+          agent.url = "wss://fleet.example.org";
+          agent.tokenFile = "/etc/nixfleet/token";
+        };
+      };
+      facts = config: [
+        (fact "it is not found" (
+          lib.elem "/nix/var/nix/profiles/default/bin" config.launchd.daemons.nixfleet-agent-helper.path
+        ))
       ];
     }
     {
@@ -434,7 +481,9 @@ in
       name = "switched off, nothing is there";
       config = { };
       facts = config: [
-        (fact "a service is there" (!(config.systemd.user.services ? nixfleet-agent) && !(config.launchd.agents ? nixfleet-agent)))
+        (fact "a service is there" (
+          !(config.systemd.user.services ? nixfleet-agent) && !(config.launchd.agents ? nixfleet-agent)
+        ))
       ];
     }
     {
@@ -456,7 +505,9 @@ in
       };
       facts = config: [
         (fact "a helper" (!(config.services.nixfleet.agent.configFile.settings ? helper)))
-        (fact "home-manager is not what is executed" (config.services.nixfleet.agent.configFile.settings.rebuild.tool == "home-manager"))
+        (fact "home-manager is not what is executed" (
+          config.services.nixfleet.agent.configFile.settings.rebuild.tool == "home-manager"
+        ))
       ];
     }
   ];

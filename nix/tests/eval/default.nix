@@ -48,12 +48,20 @@ let
       inherit (evaluate case.config) config;
       inherit (said config) errors warnings;
       holds =
-        expected: found: lib.length expected == lib.length found && lib.all (part: lib.any (lib.hasInfix part) found) expected;
+        expected: found:
+        lib.length expected == lib.length found
+        && lib.all (part: lib.any (lib.hasInfix part) found) expected;
       shown = name: list: "${name}: ${builtins.toJSON list}";
     in
-    lib.optional (!(holds (case.errors or [ ]) errors)) "${case.name}: ${shown "errors" errors} instead of ${builtins.toJSON (case.errors or [ ])}"
-    ++ lib.optional (!(holds (case.warnings or [ ]) warnings)) "${case.name}: ${shown "warnings" warnings} instead of ${builtins.toJSON (case.warnings or [ ])}"
-    ++ map (fact: "${case.name}: ${fact.what}") (lib.filter (fact: !fact.holds) ((case.facts or (_: [ ])) config));
+    lib.optional (
+      !(holds (case.errors or [ ]) errors)
+    ) "${case.name}: ${shown "errors" errors} instead of ${builtins.toJSON (case.errors or [ ])}"
+    ++ lib.optional (
+      !(holds (case.warnings or [ ]) warnings)
+    ) "${case.name}: ${shown "warnings" warnings} instead of ${builtins.toJSON (case.warnings or [ ])}"
+    ++ map (fact: "${case.name}: ${fact.what}") (
+      lib.filter (fact: !fact.holds) ((case.facts or (_: [ ])) config)
+    );
 
   # All that a host is made of.
   probe = config: [
@@ -86,13 +94,19 @@ let
     }
   ];
   complaints = lib.concatMap (
-    platform: map (text: "${platform.name}: ${text}") (lib.concatMap (complaint platform.evaluate) platform.cases)
+    platform:
+    map (text: "${platform.name}: ${text}") (lib.concatMap (complaint platform.evaluate) platform.cases)
   ) platforms;
-  ran = lib.concatMap (platform: map (case: "${platform.name}: ${case.name}") platform.cases) platforms;
+  ran = lib.concatMap (
+    platform: map (case: "${platform.name}: ${case.name}") platform.cases
+  ) platforms;
 in
 {
   report =
-    if complaints == [ ] then lib.concatStringsSep "\n" ran else throw "the modules:\n${lib.concatStringsSep "\n" complaints}";
+    if complaints == [ ] then
+      lib.concatStringsSep "\n" ran
+    else
+      throw "the modules:\n${lib.concatStringsSep "\n" complaints}";
 
   golden = {
     nixos =
@@ -132,12 +146,29 @@ in
           systems.bare.homeLinux
         else
           systems.bare.nixos;
-      config = file: (platformOf file { imports = [ file others ]; }).config;
-      wrong = lib.filter (file: said (config file) != { errors = [ ]; warnings = [ ]; } || !(config file).services.nixfleet.agent.enable) files;
+      config =
+        file:
+        (platformOf file {
+          imports = [
+            file
+            others
+          ];
+        }).config;
+      wrong = lib.filter (
+        file:
+        said (config file) != {
+          errors = [ ];
+          warnings = [ ];
+        }
+        || !(config file).services.nixfleet.agent.enable
+      ) files;
     in
-    if wrong == [ ] then "${toString (lib.length files)} modules" else throw "the documents: ${
-      builtins.toJSON (map (file: said (config file)) wrong)
-    } in ${lib.concatMapStringsSep ", " toString wrong}";
+    if wrong == [ ] then
+      "${toString (lib.length files)} modules"
+    else
+      throw "the documents: ${builtins.toJSON (map (file: said (config file)) wrong)} in ${
+        lib.concatMapStringsSep ", " toString wrong
+      }";
 
   # The hosts of ../../template, on whole systems.
   template =
@@ -147,15 +178,35 @@ in
         web1 = systems.nixos ../../template/hosts/web1.nix;
       }
       // lib.optionalAttrs (nixDarwin != null) { mac1 = systems.darwin ../../template/hosts/mac1.nix; };
-      ours = sentences: sentences // { warnings = lib.filter (lib.hasInfix "nixfleet") sentences.warnings; };
-      wrong = lib.filterAttrs (_: sentences: sentences != { errors = [ ]; warnings = [ ]; }) (
-        lib.mapAttrs (_: host: ours (said host.config)) hosts
-      );
+      ours =
+        sentences: sentences // { warnings = lib.filter (lib.hasInfix "nixfleet") sentences.warnings; };
+      wrong = lib.filterAttrs (
+        _: sentences:
+        sentences != {
+          errors = [ ];
+          warnings = [ ];
+        }
+      ) (lib.mapAttrs (_: host: ours (said host.config)) hosts);
     in
-    if wrong == { } then "${toString (lib.length (lib.attrNames hosts))} hosts" else throw "the template: ${builtins.toJSON wrong}";
+    if wrong == { } then
+      "${toString (lib.length (lib.attrNames hosts))} hosts"
+    else
+      throw "the template: ${builtins.toJSON wrong}";
 
   # What types refuse is no assertion, and ends the evaluation: one at a time.
-  refused = lib.mapAttrs (_: config: builtins.deepSeq (probe (systems.bare.nixos config).config) "accepted") cases.refused;
+  refused = lib.mapAttrs (
+    _: config: builtins.deepSeq (probe (systems.bare.nixos config).config) "accepted"
+  ) cases.refused;
+
+  # The script of each fleet of machines, by a nixpkgs of names.
+  scripts = lib.mapAttrs (_: test: test.testScript) (
+    import ../. {
+      pkgs = import ./stub-pkgs.nix {
+        inherit lib;
+        system = "x86_64-linux";
+      };
+    }
+  );
 
   # Each fleet of machines, evaluated to the derivation that would run it.
   machines = lib.mapAttrs (_: test: test.driver.drvPath) fleets;

@@ -20,7 +20,9 @@ let
       lines = lib.filter own (lib.splitString "\n" text);
     in
     lib.concatLines ([ "[${lib.head lines}" ] ++ sorted (lib.tail lines));
-  unit = text: anonymous (lib.concatMapStringsSep "\n" section (lib.tail (lib.splitString "\n[" "\n${text}")));
+  unit =
+    text:
+    anonymous (lib.concatMapStringsSep "\n" section (lib.tail (lib.splitString "\n[" "\n${text}")));
 
   # TOML as far as settings have it: the programs' check-config reads it in tests/steps/45-nix.
   toml =
@@ -74,7 +76,8 @@ in
     };
 
   homeLinux = config: name: {
-    "${name}/nixfleet-agent.service.json" = anonymous (builtins.toJSON config.systemd.user.services.nixfleet-agent.Service) + "\n";
+    "${name}/nixfleet-agent.service.json" =
+      anonymous (builtins.toJSON config.systemd.user.services.nixfleet-agent.Service) + "\n";
     "${name}/agent.toml" = toml config.services.nixfleet.agent.configFile.settings;
   };
 

@@ -23,15 +23,31 @@ let
     in
     value // { description = "TOML value"; };
 in
-lib.genAttrs [ "cacert" "coreutils" "git" "gitMinimal" "nixfleet" "nixfleet-agent" "nixfleet-dashboard" "openssh" "util-linux" ] package
+lib.genAttrs [
+  "bash"
+  "cacert"
+  "coreutils"
+  "git"
+  "gitMinimal"
+  "nixfleet"
+  "nixfleet-agent"
+  "nixfleet-dashboard"
+  "openssh"
+  "openssl"
+  "util-linux"
+] package
 // {
   inherit lib;
   stdenv = {
     hostPlatform = platform;
     buildPlatform = platform;
   };
-  runCommand = name: _: _: package name;
+  runCommand =
+    name: _: _:
+    package name;
+  writeShellScript = name: _: package name;
   writeShellScriptBin = name: _: package name;
+  testers.runNixOSTest = test: test;
   formats.toml = _: {
     type = tomlType;
     generate = name: _: package name;

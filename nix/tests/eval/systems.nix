@@ -34,20 +34,22 @@ let
     extended.evalModules {
       class = "homeManager";
       specialArgs.modulesPath = homeManager + "/modules";
-      modules = import (homeManager + "/modules/modules.nix") {
-        inherit pkgs;
-        lib = extended;
-        check = true;
-      } ++ [
-        ../../modules/home.nix
-        (programs pkgs)
-        {
-          home.username = "ada";
-          home.homeDirectory = if pkgs.stdenv.hostPlatform.isDarwin then "/Users/ada" else "/home/ada";
-          home.stateVersion = "25.05";
+      modules =
+        import (homeManager + "/modules/modules.nix") {
+          inherit pkgs;
+          lib = extended;
+          check = true;
         }
-        configuration
-      ];
+        ++ [
+          ../../modules/home.nix
+          (programs pkgs)
+          {
+            home.username = "ada";
+            home.homeDirectory = if pkgs.stdenv.hostPlatform.isDarwin then "/Users/ada" else "/home/ada";
+            home.stateVersion = "25.05";
+          }
+          configuration
+        ];
     };
 in
 {

@@ -1,5 +1,10 @@
 # Agent and helper are killed in the middle of a run, and no line is lost.
-{ dashboard, host, script, ... }:
+{
+  dashboard,
+  host,
+  script,
+  ...
+}:
 {
   nodes = {
     inherit dashboard;

@@ -1,5 +1,10 @@
 # The host's cable is pulled in the middle of a run; it goes on, and what was printed meanwhile arrives when the cable is back.
-{ dashboard, host, script, ... }:
+{
+  dashboard,
+  host,
+  script,
+  ...
+}:
 {
   nodes = {
     inherit dashboard;

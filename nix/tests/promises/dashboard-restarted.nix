@@ -1,5 +1,10 @@
 # The dashboard is killed, and later restarted, in the middle of a run, and no line is lost.
-{ dashboard, host, script, ... }:
+{
+  dashboard,
+  host,
+  script,
+  ...
+}:
 {
   nodes = {
     inherit dashboard;

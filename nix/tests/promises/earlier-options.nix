@@ -1,5 +1,11 @@
 # A host with options of the earlier NixFleet has a working agent.
-{ dashboard, machine, script, tokenFile, ... }:
+{
+  dashboard,
+  machine,
+  script,
+  tokenFile,
+  ...
+}:
 {
   nodes = {
     inherit dashboard;

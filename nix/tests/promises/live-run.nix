@@ -1,5 +1,10 @@
 # Two hosts rebuild at once; both are seen line by line while they do.
-{ dashboard, changing, script, ... }:
+{
+  dashboard,
+  changing,
+  script,
+  ...
+}:
 {
   nodes = {
     inherit dashboard;

@@ -1,5 +1,10 @@
 # StaSysMo's metrics are in the heartbeats while they are fresh, from either place, and plainly absent when they are not.
-{ dashboard, host, script, ... }:
+{
+  dashboard,
+  host,
+  script,
+  ...
+}:
 {
   nodes = {
     inherit dashboard;

@@ -1,5 +1,10 @@
 # A host reboots: as a command, and without being asked in the middle of a run, which is lost then, and nothing else.
-{ dashboard, host, script, ... }:
+{
+  dashboard,
+  host,
+  script,
+  ...
+}:
 {
   nodes = {
     inherit dashboard;

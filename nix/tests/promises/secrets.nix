@@ -1,5 +1,10 @@
 # No secret is in a unit's file, in an environment, in a unit's properties, in the journal or in what the dashboard says.
-{ dashboard, host, script, token, ... }:
+{
+  dashboard,
+  host,
+  script,
+  ...
+}:
 {
   nodes = {
     # What is secret here is made at run time: the test's own token is in the store.

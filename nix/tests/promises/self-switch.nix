@@ -1,5 +1,12 @@
 # A switch replaces the agent that reports it, and no line is lost.
-{ dashboard, changing, script, lib, pkgs, ... }:
+{
+  dashboard,
+  changing,
+  script,
+  lib,
+  pkgs,
+  ...
+}:
 {
   nodes = {
     inherit dashboard;

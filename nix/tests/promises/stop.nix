@@ -1,5 +1,11 @@
 # A stop ends every process of a run, also those that have left its session and ignore SIGTERM.
-{ dashboard, host, script, pkgs, ... }:
+{
+  dashboard,
+  host,
+  script,
+  pkgs,
+  ...
+}:
 let
   family = pkgs.writeShellScript "family" ''
     trap "" INT TERM

@@ -1,5 +1,11 @@
 # The dashboard speaks TLS itself; an agent believes a certificate of the fleet's own authority, and no other.
-{ dashboard, host, pkgs, lib, ... }@parts:
+{
+  dashboard,
+  host,
+  pkgs,
+  lib,
+  ...
+}@parts:
 let
   certificates = pkgs.runCommand "certificates" { nativeBuildInputs = [ pkgs.openssl ]; } ''
     mkdir $out && cd $out

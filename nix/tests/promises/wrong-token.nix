@@ -1,5 +1,12 @@
 # An agent with another token is refused, says why, and comes in once its token is right.
-{ dashboard, host, script, lib, token, ... }:
+{
+  dashboard,
+  host,
+  script,
+  lib,
+  token,
+  ...
+}:
 {
   nodes = {
     inherit dashboard;
