@@ -56,6 +56,14 @@ in
       ours = lib.filterAttrs (unit: _: lib.hasPrefix "nixfleet" unit) config.systemd.units;
     in
     lib.mapAttrs' (file: entry: lib.nameValuePair "${name}/${file}" (unit entry.text)) ours
+    // {
+      "${name}/tmpfiles.conf" = lib.concatLines (
+        lib.filter (lib.hasInfix "nixfleet") config.systemd.tmpfiles.rules
+      );
+    }
+    // lib.optionalAttrs fleet.generatesToken {
+      "${name}/nixfleet-credentials.sh" = config.systemd.services.nixfleet-credentials.script;
+    }
     // lib.optionalAttrs fleet.agent.enable {
       "${name}/agent.toml" = toml fleet.agent.configFile.settings;
       "${name}/helper.toml" = toml fleet.agent.helperFile.settings;
