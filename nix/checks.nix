@@ -11,7 +11,10 @@ let
   };
   nixFiles = lib.fileset.toSource {
     inherit root;
-    fileset = lib.fileset.fileFilter (file: file.hasExt "nix") root;
+    fileset = lib.fileset.unions [
+      (root + "/flake.nix")
+      (root + "/nix")
+    ];
   };
 in
 {

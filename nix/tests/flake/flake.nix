@@ -32,7 +32,6 @@
         optionalAttrs = condition: set: if condition then set else { };
         fileset = {
           toSource = _: "/source";
-          fileFilter = _: _: [ ];
         };
       };
       legacyPackages = lib.genAttrs [ "x86_64-linux" "aarch64-linux" "x86_64-darwin" "aarch64-darwin" ] (
