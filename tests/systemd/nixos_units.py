@@ -1,0 +1,99 @@
+"""A host as NixOS's module makes it, on real systemd. Usage: nixos_units.py ROOT WORK PROGRAMS
+
+Units, files and script are those of nix/tests/eval/golden/alone, which tests/steps/45-nix holds against the module; only the
+paths in the store are others here. Runs in namespaces of its own, which the step makes.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from fleet import UNITS, strip, write
+from main import check_machine
+from node import Node, wait_until
+from scenarios import expect
+
+GOLDEN = UNITS.parent / "nix/tests/eval/golden/alone"
+PLACES = {
+    "/nix/store/…-nixfleet-agent/bin": "/usr/local/bin",
+    "/nix/store/…-nixfleet-dashboard/bin": "/usr/local/bin",
+    "/nix/store/…-nixfleet-agent.toml": "/etc/nixfleet/agent.toml",
+    "/nix/store/…-nixfleet-helper.toml": "/etc/nixfleet/helper.toml",
+    "/nix/store/…-nixfleet-dashboard.toml": "/etc/nixfleet/dashboard.toml",
+    "/nix/store/…-unit-script-nixfleet-credentials-start/bin/nixfleet-credentials-start": "/usr/local/lib/nixfleet/credentials",
+}
+# Something to run; the module's own file has none.
+COMMAND = '\n[commands.hello]\nargv = ["/usr/bin/echo", "hello from root"]\n'
+EXPOSURE = {"nixfleet-agent": 20, "nixfleet-dashboard": 15, "nixfleet-agent-helper": 25, "nixfleet-credentials": 20}
+
+
+def layer_of(programs, layer):
+    """What the host has beside Debian."""
+    for program in ("nixfleet", "nixfleet-agent", "nixfleet-dashboard"):
+        strip(programs / program, layer / "usr/local/bin" / program)
+    for unit in sorted(GOLDEN.glob("nixfleet-*.service")) + sorted(GOLDEN.glob("nixfleet-*.socket")):
+        text = unit.read_text()
+        for there, here in PLACES.items():
+            text = text.replace(there, here)
+        if "/nix/store/" in text:
+            raise AssertionError(f"{unit} has a path in the store that this test does not know: {text}")
+        write(layer / "etc/systemd/system" / unit.name, text)
+        for line in text.splitlines():
+            if line.startswith("WantedBy="):
+                wants = layer / "etc/systemd/system" / f"{line.removeprefix('WantedBy=')}.wants"
+                wants.mkdir(parents=True, exist_ok=True)
+                (wants / unit.name).symlink_to(f"../{unit.name}")
+    write(layer / "usr/local/lib/nixfleet/credentials", "#!/bin/bash\nset -e\n" + (GOLDEN / "nixfleet-credentials.sh").read_text(), 0o755)
+    for name in ("agent", "helper", "dashboard"):
+        write(layer / f"etc/nixfleet/{name}.toml", (GOLDEN / f"{name}.toml").read_text() + (COMMAND if name == "helper" else ""))
+    write(layer / "usr/lib/tmpfiles.d/nixfleet.conf", (GOLDEN / "tmpfiles.conf").read_text())
+    for file in (UNITS / "sysusers.d").glob("*.conf"):
+        write(layer / "usr/lib/sysusers.d" / file.name, file.read_text())
+
+
+def check(node):
+    """All that `services.nixfleet.enable = true` promises of one host."""
+    cli = ["env", "NIXFLEET_URL=http://127.0.0.1:8000", "NIXFLEET_TOKEN_FILE=/root/token", "nixfleet"]
+    wait_until("the dashboard runs", lambda: node.try_exec("systemctl", "is-active", "nixfleet-dashboard.service")[0] == 0, 20)
+    file = "/var/lib/nixfleet-credentials/agent-token"
+    expect("mode and owner of the token", node.exec("stat", "--format=%a %U", file).strip(), "600 root")
+    token = node.exec("cat", file)
+    expect("characters of the token", len(token.strip()), 64)
+    node.exec("systemctl", "restart", "nixfleet-credentials.service")
+    expect("the token after another start", node.exec("cat", file), token)
+    expect("what listens", [line.split()[3] for line in node.exec("ss", "-Hltn").splitlines()], ["127.0.0.1:8000"])
+    # As the wrapper on NixOS's PATH does it.
+    made = node.exec("runuser", "--user", "nixfleet-dashboard", "--", "nixfleet-dashboard", "--config", "/etc/nixfleet/dashboard.toml",
+                     "token", "create", "tests", "--role", "admin")
+    write(node.path("/root/token"), made, 0o600)
+    wait_until("the host is online", lambda: '"status":"online"' in node.try_exec(*cli, "hosts", "--json")[1].replace(" ", ""), 20)
+    status, said = node.try_exec(*cli, "run", node.name, "hello")
+    expect(f"exit status of a run ({said})", status, 0)
+    expect(f"what it printed ({said})", "hello from root" in said, True)
+    for unit, limit in EXPOSURE.items():
+        said = node.exec("systemd-analyze", "security", "--no-pager", f"--threshold={limit}", f"{unit}.service")
+        print(f"  {said.strip().splitlines()[-1].lstrip('→ ')}", flush=True)
+    failed = node.exec("systemctl", "list-units", "--failed", "--plain", "--no-legend", "nixfleet*")
+    expect("failed units", failed, "")
+
+
+def main():
+    root, work, programs = sys.argv[1:]
+    with tempfile.TemporaryDirectory(prefix="nodes-", dir=work) as directory:
+        check_machine(root, directory)
+        layer = Path(directory) / "layer-alone"
+        layer_of(Path(programs), layer)
+        node = Node("alone", 11, [layer, root], directory)
+        try:
+            node.up()
+            check(node)
+        except Exception:
+            print(node.try_exec("journalctl", "--no-pager", "--lines=80", "--unit=nixfleet-*", "--output=short")[1])
+            raise
+        finally:
+            node.remove()
+    print("summary: services.nixfleet.enable = true on real systemd")
+
+
+if __name__ == "__main__":
+    main()
