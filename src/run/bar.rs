@@ -74,6 +74,16 @@ pub(super) fn parse(visible: &[u8]) -> Option<Bar> {
     (known || bar.built.is_some() || bar.copied.is_some()).then_some(bar)
 }
 
+/// What decides the meaning of a bar: its bytes up to the builder's last line, which is drawn anew with every line that a
+/// builder prints. Empty for bytes that begin with no bar.
+pub(super) fn state(visible: &[u8]) -> &[u8] {
+    if after_escapes(visible).first() != Some(&b'[') {
+        return &[];
+    }
+    let end = memchr::memmem::find(visible, b": ").unwrap_or(visible.len());
+    &visible[..end]
+}
+
 /// The parts that say nothing about a rebuild.
 fn is_other(item: &str) -> bool {
     let numbers = |text: &str| counts_of(text).is_some();

@@ -97,6 +97,8 @@ pub struct Tracker {
     facts: Facts,
     notices: usize,
     last_line: Vec<u8>,
+    /// What the bar said when it was last read; the same once more says nothing new until a line has said something.
+    bar_state: Vec<u8>,
     /// The one before it.
     line_before: Vec<u8>,
     changed: bool,
@@ -138,6 +140,7 @@ impl Tracker {
             facts: Facts::default(),
             notices: 0,
             last_line: Vec::new(),
+            bar_state: Vec::new(),
             line_before: Vec::new(),
             changed: false,
         }
@@ -258,6 +261,7 @@ impl Tracker {
             self.end_block(out);
         }
         if let Some(said) = rules::said(visible, self.tool) {
+            self.bar_state.clear();
             self.mean(said, number, out);
         } else if self.rebuild
             && let Some(bar) = bar::parse(visible)
@@ -296,11 +300,17 @@ impl Tracker {
             return;
         }
         self.line = number;
+        let state = bar::state(visible);
+        if self.block.is_none() && !state.is_empty() && state == self.bar_state {
+            self.changed |= !self.is_activating();
+            return;
+        }
         if let Some(bar) = bar::parse(visible) {
             if self.block.as_ref().is_some_and(ErrorBlock::has_text) {
                 self.end_block(out);
             }
             self.bar(&bar, number, out);
+            self.bar_state.extend_from_slice(state);
         }
     }
 

@@ -187,3 +187,23 @@ fn other_activities() {
         assert_eq!(Activity::text(text), text);
     }
 }
+
+#[test]
+fn what_a_builder_prints_does_not_change_the_state() {
+    let of = |text: &'static str| state(text.as_bytes());
+    assert_eq!(
+        of("[1/2/9 built] building x (buildPhase): CC a.o"),
+        of("[1/2/9 built] building x (buildPhase): [1/3/9 built]: b")
+    );
+    for other in [
+        "[1/3/9 built] building x (buildPhase): CC a.o",
+        "[1/2/9 built] building x (installPhase): CC a.o",
+        "[1/2/9 built] building y (buildPhase): CC a.o",
+    ] {
+        assert_ne!(
+            of(other),
+            of("[1/2/9 built] building x (buildPhase): CC a.o")
+        );
+    }
+    assert_eq!(of("building x: y"), b"");
+}

@@ -15,6 +15,7 @@ const BARE: &[&str] = &[
 
 impl Tracker {
     pub(super) fn bar(&mut self, bar: &Bar, line: u64, out: &mut Vec<Tracked>) {
+        self.bar_state.clear();
         self.plain();
         self.builds_itself |= matches!(
             Activity::parse(&bar.activity),

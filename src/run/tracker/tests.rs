@@ -153,6 +153,15 @@ fn counters_do_not_follow_the_jitter_of_nix() {
 }
 
 #[test]
+fn the_same_bar_behind_the_marker_is_the_systems() {
+    check_phases(
+        RebuildTool::NixosRebuild,
+        "\\r[1/0/2 built] building x: a\nbuilding the system configuration...\n\\r[1/0/2 built] building x: b",
+        &[(Phase::Evaluating, 1), (Phase::Building, 2)],
+    );
+}
+
+#[test]
 fn progress_names_what_goes_on() {
     let mut tracker = tracker(RebuildTool::HomeManager);
     let mut found = Vec::new();
