@@ -4,6 +4,10 @@
 //! disk) against a bare reader of the same terminal; lines per second of assembler and tracker against a bare search for
 //! newlines. Both readers get the same program on the same kind of terminal and ask for as many bytes at once. They take
 //! turns, and each pair is compared by itself: on a busy machine the pairs differ, the ratios much less.
+//!
+//! `cargo bench --bench pipeline -- slowed PROGRAM ARG…` tells instead how much longer a command takes under a supervisor than
+//! with its output thrown away: a rebuild, for example. The command must do the same work each time.
+//!
 //! Environment: `PIPELINE_MB` (200), `PIPELINE_LINE` (80, bytes of a line), `PIPELINE_ROUNDS` (7),
 //! `PIPELINE_JOURNAL_MB` (256, the journal's limit: of it, half is the head, and the rest is written in parts).
 
@@ -128,12 +132,22 @@ fn read_bare(bytes: usize) {
 
 /// A supervisor in a process of its own does all of its work, until the journal is durable.
 fn supervised(bytes: usize) -> Took {
+    supervise(writer(bytes), |dir| {
+        let files = std::fs::read_dir(dir).expect("a run directory");
+        let sizes = files.map(|file| file.and_then(|file| file.metadata()).expect("a file").len());
+        let limit = setting("PIPELINE_JOURNAL_MB", 256) * 1_000_000;
+        assert!(sizes.sum::<u64>() as usize > bytes.min(limit / 2));
+    })
+}
+
+/// Times the supervisor of that command; `check` sees the run's directory afterwards.
+fn supervise(argv: Vec<String>, check: impl FnOnce(&Path)) -> Took {
     let state = tempfile::tempdir().expect("a temporary directory");
     let request = SupervisorRequest {
         run: RunId::new(),
         command: "switch".parse().expect("a name"),
         kind: kind(),
-        argv: writer(bytes),
+        argv,
         env: Vec::new(),
         inherit_env: true,
         cwd: None,
@@ -154,11 +168,46 @@ fn supervised(bytes: usize) -> Took {
             .expect("a supervisor");
         assert!(status.success());
     });
-    let files = std::fs::read_dir(dir.path()).expect("a run directory");
-    let sizes = files.map(|file| file.and_then(|file| file.metadata()).expect("a file").len());
-    let limit = setting("PIPELINE_JOURNAL_MB", 256) * 1_000_000;
-    assert!(sizes.sum::<u64>() as usize > bytes.min(limit / 2));
+    check(dir.path());
     took
+}
+
+/// How much longer a command takes, by the clock and of CPU, against output that is thrown away.
+fn slowed(argv: &[String]) {
+    let bare = || {
+        timed(|| {
+            let status = Command::new(&argv[0])
+                .args(&argv[1..])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()
+                .expect("a program");
+            assert!(status.success(), "{argv:?}: {status}");
+        })
+    };
+    let ours = || supervise(argv.to_vec(), |_| ());
+    let (mut by_clock, mut by_cpu) = (Vec::new(), Vec::new());
+    for round in 1..=setting("PIPELINE_ROUNDS", 7).max(1) {
+        let (floor, ours) = if round % 2 == 1 {
+            let floor = bare();
+            (floor, ours())
+        } else {
+            let ours = ours();
+            (bare(), ours)
+        };
+        println!(
+            "round {round}: output thrown away {:.2} s ({:.2} s CPU), supervised {:.2} s ({:.2} s CPU)",
+            floor.clock, floor.cpu, ours.clock, ours.cpu
+        );
+        by_clock.push(ours.clock / floor.clock);
+        by_cpu.push(ours.cpu / floor.cpu);
+    }
+    println!(
+        "supervised / output thrown away, median of the pairs: {:.3} by the clock (target 1.01), {:.3} by CPU time, the supervisor's own included",
+        median(&mut by_clock),
+        median(&mut by_cpu),
+    );
 }
 
 fn kind() -> RunKind {
@@ -211,6 +260,7 @@ fn main() {
             let code = nixfleet::agent::supervise::run(Path::new(&arguments[2]));
             std::process::exit(code.expect("a run"));
         }
+        Some("slowed") if arguments.len() > 2 => return slowed(&arguments[2..]),
         _ => {}
     }
     let bytes = setting("PIPELINE_MB", 200) * 1_000_000;
