@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod backup;
+pub mod build_logs;
 pub mod check;
 pub mod commit;
 pub mod events;
@@ -30,7 +31,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 /// The schema, step by step. An applied step is never edited; a test pins each one's hash.
-const MIGRATIONS: [(i64, &str, &str); 3] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (1, "fleet", include_str!("store/migrations/0001_fleet.sql")),
     (
         2,
@@ -38,6 +39,11 @@ const MIGRATIONS: [(i64, &str, &str); 3] = [
         include_str!("store/migrations/0002_access.sql"),
     ),
     (3, "runs", include_str!("store/migrations/0003_runs.sql")),
+    (
+        5,
+        "build_logs",
+        include_str!("store/migrations/0005_build_logs.sql"),
+    ),
 ];
 
 fn migrator() -> Migrator {

@@ -7,11 +7,17 @@ use crate::base::clock;
 use crate::run::event::{LineMark, MAX_OUTPUT_CHUNK, RunEvent};
 use crate::run::lines::{Found, LineAssembler};
 use crate::run::tracker::{Tracked, Tracker};
+use crate::run::work::MAX_WAITING;
 
 /// Output that comes soon after other output waits this long for more; the first bytes after a pause do not wait.
 const COALESCE: Duration = Duration::from_millis(20);
 /// The shortest time between two progress events.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+/// How long lines of builds' logs wait for more after others were written: each event names its derivation, which is often
+/// longer than a line.
+const LOGS_EVERY: Duration = Duration::from_secs(1);
+/// So many bytes of them do not wait.
+const LOGS_AT_ONCE: usize = MAX_WAITING / 4;
 
 /// The way of one run's output.
 #[derive(Debug)]
@@ -37,6 +43,7 @@ pub(super) struct Output {
     checksum: u32,
     flushed: Option<Instant>,
     progressed: Option<Instant>,
+    logged: Option<Instant>,
 }
 
 impl Output {
@@ -56,6 +63,7 @@ impl Output {
             checksum: 0,
             flushed: None,
             progressed: None,
+            logged: None,
         }
     }
 
@@ -126,10 +134,13 @@ impl Output {
             Some(json) => self.tracker.side_record(writer, json, &mut self.found),
             None => self.tracker.side_gone(writer),
         }
+        if self.tracker.build_logs_waiting().0 >= LOGS_AT_ONCE {
+            self.build_logs();
+        }
     }
 
     /// When [`tick`](Self::tick) has something to do.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(super) fn due(&mut self) -> Option<Instant> {
         let now = Instant::now();
         let output = (self.filled > 0 || !self.found.is_empty())
             .then(|| self.flushed.map_or(now, |flushed| flushed + COALESCE));
@@ -137,7 +148,12 @@ impl Output {
             .tracker
             .has_progress()
             .then(|| self.progressed.map_or(now, |last| last + PROGRESS_EVERY));
-        output.into_iter().chain(progress).min()
+        let logs = self
+            .tracker
+            .build_logs_waiting()
+            .1
+            .then(|| self.logged.map_or(now, |logged| logged + LOGS_EVERY));
+        output.into_iter().chain(progress).chain(logs).min()
     }
 
     /// Writes what has waited long enough.
@@ -152,6 +168,12 @@ impl Output {
             .is_none_or(|last| last + PROGRESS_EVERY <= now);
         if waited {
             self.progress();
+        }
+        if self
+            .logged
+            .is_none_or(|logged| logged + LOGS_EVERY <= now)
+        {
+            self.build_logs();
         }
     }
 
@@ -180,6 +202,10 @@ impl Output {
         self.read_at.resize(self.marks.len(), clock::now());
         self.tracker.finish(success, &mut self.found);
         self.flush();
+        // The program is over: nobody waits for these.
+        while let Some(event) = self.tracker.take_build_log() {
+            self.journal.append(event, Vec::new());
+        }
         self.progress();
     }
 
@@ -226,6 +252,16 @@ impl Output {
                 },
             };
             self.journal.append(event, Vec::new());
+        }
+    }
+
+    /// Writes lines of builds' logs, as long as the journal takes them at once: what reads the terminal never waits for them.
+    fn build_logs(&mut self) {
+        while self.journal.has_room()
+            && let Some(event) = self.tracker.take_build_log()
+        {
+            self.journal.append(event, Vec::new());
+            self.logged = Some(Instant::now());
         }
     }
 

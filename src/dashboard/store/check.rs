@@ -2,6 +2,7 @@
 //! and memory holds one chunk at a time.
 
 pub mod files;
+mod build_logs;
 mod output;
 mod runs;
 
@@ -236,7 +237,11 @@ async fn database(
         RESTORE,
         "every row belongs to something".into(),
     );
-    runs::check(connection, report).await
+    runs::check(connection, report).await?;
+    if version >= 5 {
+        build_logs::check(connection, report).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
