@@ -169,10 +169,7 @@ impl Output {
         if waited {
             self.progress();
         }
-        if self
-            .logged
-            .is_none_or(|logged| logged + LOGS_EVERY <= now)
-        {
+        if self.logged.is_none_or(|logged| logged + LOGS_EVERY <= now) {
             self.build_logs();
         }
     }

@@ -84,11 +84,19 @@ pub async fn lines(
             names[NAMED] = "…";
         }
         return Err(HttpError::UnknownBuild {
-            message: format!("run {} has no log of a build {}", row.id, drv.escape_debug()),
+            message: format!(
+                "run {} has no log of a build {}",
+                row.id,
+                drv.escape_debug()
+            ),
             hint: if names.is_empty() {
                 "it has no logs of single builds; they come from Nix 2.30 or later, and stand in the run's output otherwise".into()
             } else {
-                format!("`GET /api/runs/{}/builds` lists those that have one: {}", row.id, names.join(", "))
+                format!(
+                    "`GET /api/runs/{}/builds` lists those that have one: {}",
+                    row.id,
+                    names.join(", ")
+                )
             },
         });
     };

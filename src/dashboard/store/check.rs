@@ -1,8 +1,8 @@
 //! Whether the store is whole: what `nixfleet-dashboard doctor` looks at. Nothing is changed, a dashboard may run meanwhile,
 //! and memory holds one chunk at a time.
 
-pub mod files;
 mod build_logs;
+pub mod files;
 mod output;
 mod runs;
 

@@ -1,10 +1,10 @@
 //! Records of Nix: which are believed, and what follows from them.
 
+use crate::run::event::RunEvent;
 use crate::run::phase::Phase;
 use crate::run::records::{self, Record};
 use crate::run::rules::{self, Meaning};
 use crate::run::tracker::{Origin, Tracked, Tracker};
-use crate::run::event::RunEvent;
 use crate::run::work::News;
 
 impl Tracker {

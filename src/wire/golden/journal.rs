@@ -77,7 +77,10 @@ fn journal_events() {
             name: "hello-2.12".into(),
             drv: "/nix/store/7bhw0mm7j9scprczqwsd0p3czjw29wbn-hello-2.12.drv".into(),
             first: 1,
-            lines: vec!["\u{1b}[1mchecking\u{1b}[0m for gcc... gcc".into(), String::new()],
+            lines: vec![
+                "\u{1b}[1mchecking\u{1b}[0m for gcc... gcc".into(),
+                String::new(),
+            ],
             rest_dropped: false,
         },
     );

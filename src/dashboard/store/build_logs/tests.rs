@@ -27,14 +27,21 @@ async fn read(store: &Store, run: RunId, drv: &str, from: u64, limit: usize) -> 
     let found = store.build_lines(&build, from, limit).await.unwrap();
     assert!(found.at_end || found.lines.len() == limit);
     let next = found.next;
-    let shown: Vec<_> = found.lines.iter().map(|(n, text)| format!("{n} {text}")).collect();
+    let shown: Vec<_> = found
+        .lines
+        .iter()
+        .map(|(n, text)| format!("{n} {text}"))
+        .collect();
     (shown.join("|"), next)
 }
 
 #[tokio::test]
 async fn any_range_is_read_and_holes_are_numbers_that_are_missing() {
     let (_dir, store) = store().await;
-    let (one, other) = (run(&store, Running, 1, &[]).await, run(&store, Running, 2, &[]).await);
+    let (one, other) = (
+        run(&store, Running, 1, &[]).await,
+        run(&store, Running, 2, &[]).await,
+    );
     let told = [
         lines("a.drv", 1, &["one", "", "three"]),
         lines("b.drv", 1, &["\u{1b}[31mred"]),
@@ -61,7 +68,10 @@ async fn any_range_is_read_and_holes_are_numbers_that_are_missing() {
     assert_eq!(read(&store, one, "b.drv", 1, 9).await.0, "1 \u{1b}[31mred");
     assert_eq!(store.build(one, "c.drv").await.unwrap(), None);
     let builds = store.builds(one, 9).await.unwrap();
-    let builds: Vec<_> = builds.iter().map(|build| (build.name.as_str(), build.lines)).collect();
+    let builds: Vec<_> = builds
+        .iter()
+        .map(|build| (build.name.as_str(), build.lines))
+        .collect();
     assert_eq!(builds, [("a", 12), ("b", 1)]);
     assert_eq!(store.builds(one, 1).await.unwrap().len(), 1);
     // All records once more.
@@ -74,7 +84,10 @@ async fn any_range_is_read_and_holes_are_numbers_that_are_missing() {
 async fn lines_that_a_host_tells_twice_differently_come_once() {
     let (_dir, store) = store().await;
     let run = run(&store, Running, 1, &[]).await;
-    let told = [lines("a.drv", 1, &["1", "2", "3"]), lines("a.drv", 2, &["x", "y", "4"])];
+    let told = [
+        lines("a.drv", 1, &["1", "2", "3"]),
+        lines("a.drv", 2, &["x", "y", "4"]),
+    ];
     put(&store, run, &told).await;
     let (found, next) = read(&store, run, "a.drv", 1, 99).await;
     assert_eq!((found.as_str(), next), ("1 1|2 2|3 3", 4));
@@ -83,9 +96,14 @@ async fn lines_that_a_host_tells_twice_differently_come_once() {
 #[tokio::test]
 async fn logs_go_with_their_run_and_with_its_output() {
     let (_dir, store) = store().await;
-    let (going, over) = (run(&store, Running, 1, &[]).await, run(&store, Failed, 2, &[]).await);
+    let (going, over) = (
+        run(&store, Running, 1, &[]).await,
+        run(&store, Failed, 2, &[]).await,
+    );
     for run in [going, over] {
-        let many: Vec<_> = (0..1500).map(|n| lines("a.drv", n + 1, &["line"])).collect();
+        let many: Vec<_> = (0..1500)
+            .map(|n| lines("a.drv", n + 1, &["line"]))
+            .collect();
         put(&store, run, &many).await;
     }
     assert_eq!(store.remove_oldest_output().await.unwrap(), Some(over));
@@ -106,15 +124,35 @@ async fn logs_go_with_their_run_and_with_its_output() {
 async fn the_doctor_reads_them_back() {
     let (_dir, store) = store().await;
     let run = run(&store, Failed, 1, &[]).await;
-    put(&store, run, &[lines("a.drv", 1, &["one", "two"]), lines("a.drv", 3, &["three"])]).await;
+    put(
+        &store,
+        run,
+        &[
+            lines("a.drv", 1, &["one", "two"]),
+            lines("a.drv", 3, &["three"]),
+        ],
+    )
+    .await;
     let found = async || {
         let found = store.doctor().await;
-        let of_logs = found.into_iter().filter(|finding| finding.check == "build logs");
-        of_logs.map(|finding| (finding.level, finding.what)).collect::<Vec<_>>()
+        let of_logs = found
+            .into_iter()
+            .filter(|finding| finding.check == "build logs");
+        of_logs
+            .map(|finding| (finding.level, finding.what))
+            .collect::<Vec<_>>()
     };
     assert_eq!(found().await, [(Level::Ok, "3 lines read back".to_owned())]);
-    change(&store, "UPDATE build_log_lines SET n_lines = 7 WHERE first_line = 1").await;
-    change(&store, "UPDATE build_log_lines SET bytes = x'00' WHERE first_line = 3").await;
+    change(
+        &store,
+        "UPDATE build_log_lines SET n_lines = 7 WHERE first_line = 1",
+    )
+    .await;
+    change(
+        &store,
+        "UPDATE build_log_lines SET bytes = x'00' WHERE first_line = 3",
+    )
+    .await;
     let found = found().await;
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(found[0].1.contains("has 2 lines, not 7"), "{found:?}");

@@ -41,6 +41,11 @@ pub(super) async fn check(
         ));
     }
     let todo = "restore a backup if this log matters; outputs of runs are not concerned";
-    report.many("build logs", wrong, todo, format!("{lines} lines read back"));
+    report.many(
+        "build logs",
+        wrong,
+        todo,
+        format!("{lines} lines read back"),
+    );
     Ok(())
 }

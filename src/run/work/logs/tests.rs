@@ -66,7 +66,14 @@ fn beyond_the_runs_limit_each_build_says_so_once() {
     let names = 2 * ("/nix/store/h-a.drv".len() as u64 + 1 + BUILD_COST);
     check(
         names + 1050,
-        &[("a", 6, 97), ("b", 4, 97), ("a", 9, 97), ("b", 1, 1), ("c", 2, 1), ("d", 1, 1)],
+        &[
+            ("a", 6, 97),
+            ("b", 4, 97),
+            ("a", 9, 97),
+            ("b", 1, 1),
+            ("c", 2, 1),
+            ("d", 1, 1),
+        ],
         &["a 1+6", "b 1+4", "a 7+0!", "b 5+0!", "c 1+0!"],
     );
     check(10, &[("a", 5, 1), ("b", 1, 1)], &["a 1+0!"]);
@@ -115,7 +122,12 @@ fn long_lines_are_cut_between_characters_and_say_so() {
 
 #[test]
 fn cost_is_what_json_takes() {
-    for line in ["", "plain", "\u{1b}[1mé\u{1b}[0m\t\"q\" \\", "\u{0}\u{7f}\u{2028}"] {
+    for line in [
+        "",
+        "plain",
+        "\u{1b}[1mé\u{1b}[0m\t\"q\" \\",
+        "\u{0}\u{7f}\u{2028}",
+    ] {
         let json = serde_json::to_string(line).unwrap();
         assert!(cost(line) > json.len(), "{line:?}");
     }
