@@ -1,5 +1,7 @@
 //! `logs RUN --build NAME`: what one build of a run printed.
 
+use std::fmt::Write as _;
+
 use anyhow::bail;
 
 use super::client::Client;
@@ -123,7 +125,7 @@ fn escaped(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             escaped.push(char::from(byte));
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            let _ = write!(escaped, "%{byte:02X}");
         }
     }
     escaped

@@ -19,7 +19,7 @@ fn waiting(fleet: &Fleet) -> String {
     let (told, end) = (fleet.path("told"), fleet.path("end"));
     let script = format!(
         "#!/bin/sh\necho 'building the system configuration...'\nprintf '%s\\n' \"$NIX_CONFIG\" >{0}.new; mv {0}.new {0}\n\
-         while [ ! -e {1} ]; do sleep 0.1; done\nexit 1\n",
+         while [ ! -e {1} ]; do echo tick; sleep 0.1; done\nexit 1\n",
         told.display(),
         end.display()
     );
@@ -61,6 +61,12 @@ impl Nix {
         self.start(10, 105, &json!([A, "", 1, 1]));
         self.start(11, 105, &json!([B, "ssh://builder", 1, 1]));
     }
+}
+
+/// Seconds of the day in `2026-01-01T08:15:30.250Z`.
+fn seconds(at: &str) -> f64 {
+    let part = |range: std::ops::Range<usize>| at[range].parse::<f64>().unwrap();
+    part(11..13) * 3600.0 + part(14..16) * 60.0 + part(17..at.len() - 1)
 }
 
 fn encoded(drv: &str) -> String {
@@ -234,8 +240,13 @@ fn a_flood_of_one_build_keeps_nobody_waiting_and_says_where_it_ends() {
     nix.begin();
     // 40 MiB, more than is kept.
     let text = "z".repeat(1000);
-    for _ in 0..40_000 {
+    for n in 0..40_000 {
         nix.line(10, &text);
+        if n % 1000 == 0 {
+            let host = fleet.api.get("/api/hosts/web1").body;
+            let age = host["last_heartbeat_age_ms"].as_u64().unwrap();
+            assert!(age < 3000, "no heartbeat for {age} ms");
+        }
     }
     nix.line(11, "the other one");
     drop(nix);
@@ -245,6 +256,22 @@ fn a_flood_of_one_build_keeps_nobody_waiting_and_says_where_it_ends() {
         (&finished["state"], &finished["bytes_missing"]),
         (&json!("failed"), &json!(0))
     );
+    // What reads the terminal has not waited: the program prints ten times a second.
+    let log = fleet
+        .api
+        .get(&format!("/api/runs/{run}/log?limit=5000"))
+        .body;
+    let read_at: Vec<f64> = log["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| seconds(line["at"].as_str().unwrap()))
+        .collect();
+    let pause = read_at
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]).rem_euclid(86_400.0))
+        .fold(0.0, f64::max);
+    assert!(pause < 1.5, "{pause} s between two lines");
     let list = fleet.api.get(&format!("/api/runs/{run}/builds")).body;
     assert_eq!(list["incomplete"], true, "{list}");
     let (first, second) = (&list["builds"][0], &list["builds"][1]);
