@@ -1,6 +1,7 @@
 //! The operator's command line: a client of the dashboard's HTTP API and nothing else.
 
 mod args;
+mod build_logs;
 pub mod client;
 mod exit;
 mod follow;
@@ -64,7 +65,12 @@ fn perform(args: &Args) -> anyhow::Result<Exit> {
             follow::start(&client, &out, hosts, command.as_str(), args, follow)
         }
         Command::Runs { host, limit } => runs::list(&client, &out, host.as_ref(), *limit),
-        Command::Logs { run, follow } => logs::show(&client, &out, run, *follow),
+        Command::Logs {
+            run,
+            build: Some(build),
+            ..
+        } => build_logs::show(&client, &out, run, build),
+        Command::Logs { run, follow, .. } => logs::show(&client, &out, run, *follow),
         Command::Stop { run, force } => runs::stop(&client, &out, run, *force),
         Command::Open => hosts::open(&client, &out),
     }

@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::agent::ground_truth;
-use crate::agent::journal::{self, BackgroundWriter, JournalWriter, Limits};
+use crate::agent::journal::{self, BackgroundWriter, JournalWriter, Limits, MIN_JOURNAL_MAX};
 use crate::agent::launcher;
 use crate::agent::pty::{Pty, ReadOutcome};
 use crate::agent::run_dir::{RunDir, SupervisorRequest};
@@ -24,6 +24,7 @@ use crate::run::kind::RunKind;
 use crate::run::summary::{Ended, Interference, outcome};
 use crate::run::system::{GroundTruth, SystemState, acts_elsewhere};
 use crate::run::tracker::Tracker;
+use crate::run::work::MAX_LOGS;
 
 mod environment;
 mod output;
@@ -74,11 +75,13 @@ pub fn run(run_dir: &Path) -> anyhow::Result<i32> {
         RunKind::Rebuild { .. } => SideChannel::open(dir.path()),
         RunKind::Plain => None,
     };
+    let mut tracker = Tracker::new(&request.kind);
+    tracker.limit_build_logs(logs_of(request.journal_max));
     let mut supervisor = Supervisor {
         records,
         unit: Unit::found(request.run),
         ended: false,
-        output: Output::new(writer, Tracker::new(&request.kind)),
+        output: Output::new(writer, tracker),
         dir,
         request,
         before: ground_truth::read(Path::new("/")),
@@ -88,6 +91,11 @@ pub fn run(run_dir: &Path) -> anyhow::Result<i32> {
         looked: Instant::now(),
     };
     Ok(supervisor.run())
+}
+
+/// How many bytes of builds' logs a run may keep: less than usual where the journal is small, because the output is more.
+fn logs_of(journal_max: u64) -> u64 {
+    MAX_LOGS.min(journal_max.max(MIN_JOURNAL_MAX) / 16)
 }
 
 struct Supervisor {

@@ -84,6 +84,9 @@ pub enum Command {
         /// Go on until the run ends.
         #[arg(short, long)]
         follow: bool,
+        /// Print the log of one build instead: its name (hello-2.12), or its .drv path.
+        #[arg(long, value_name = "NAME", conflicts_with = "follow")]
+        build: Option<String>,
     },
     /// Stop a run.
     Stop {

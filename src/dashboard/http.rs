@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod assets;
+pub mod builds;
 pub mod error;
 pub mod events;
 pub mod health;
@@ -47,6 +48,8 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
     ("get", "/api/runs/{id}/log", "viewer"),
     ("get", "/api/runs/{id}/log.txt", "viewer"),
     ("get", "/api/runs/{id}/gaps", "viewer"),
+    ("get", "/api/runs/{id}/builds", "viewer"),
+    ("get", "/api/runs/{id}/builds/log", "viewer"),
     ("post", "/api/runs/{id}/stop", "operator"),
     ("get", "/api/runs/{id}/events", "viewer"),
     ("get", "/api/events", "viewer"),
@@ -68,6 +71,8 @@ pub fn router(state: AppState) -> Router {
         .route("/api/runs/{id}/log", get(log::lines))
         .route("/api/runs/{id}/log.txt", get(log::text))
         .route("/api/runs/{id}/gaps", get(log::gaps))
+        .route("/api/runs/{id}/builds", get(builds::list))
+        .route("/api/runs/{id}/builds/log", get(builds::lines))
         .route("/api/runs/{id}/stop", post(runs::stop))
         .route("/api/runs/{id}/events", get(events::run::stream))
         .route("/api/events", get(events::fleet::stream))

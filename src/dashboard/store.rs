@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod backup;
+pub mod build_logs;
 pub mod build_times;
 pub mod check;
 pub mod commit;
@@ -31,7 +32,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 /// The schema, step by step. An applied step is never edited; a test pins each one's hash.
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); 5] = [
     (1, "fleet", include_str!("store/migrations/0001_fleet.sql")),
     (
         2,
@@ -43,6 +44,11 @@ const MIGRATIONS: [(i64, &str, &str); 4] = [
         4,
         "build times",
         include_str!("store/migrations/0004_build_times.sql"),
+    ),
+    (
+        5,
+        "build logs",
+        include_str!("store/migrations/0005_build_logs.sql"),
     ),
 ];
 

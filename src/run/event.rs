@@ -22,6 +22,12 @@ pub const MAX_RUNNING: usize = 16;
 pub const MAX_FAILURE_LINES: usize = 25;
 /// The most builds that one [`RunEvent::Built`] tells of.
 pub const MAX_BUILT: usize = 256;
+/// The most lines that one [`RunEvent::BuildLog`] carries.
+pub const MAX_LOG_LINES: usize = 256;
+/// The most bytes that the lines of one [`RunEvent::BuildLog`] take in JSON.
+pub const MAX_LOG_BYTES: usize = 64 * 1024;
+/// The most bytes of one line of a build's log; of a longer one the rest is cut, and the line ends in a mark that says so.
+pub const MAX_LOG_LINE: usize = 4096;
 
 /// At most [`MAX_TEXT`] characters.
 pub(in crate::run) fn cut(mut text: String) -> String {
@@ -76,6 +82,26 @@ pub enum RunEvent {
         at: u64,
         /// In the order in which they were done; at most [`MAX_BUILT`].
         builds: Vec<BuildTime>,
+    },
+    /// Lines that one derivation's builder printed, as Nix's records beside the terminal attribute them. Where records stand
+    /// in the output, so do these lines, and there is no such event.
+    BuildLog {
+        /// When the newest of them was read.
+        at: u64,
+        /// The derivation's name, without hash: `hello-2.12`.
+        name: String,
+        /// Its store path.
+        drv: String,
+        /// Number of the first of these lines within that build's log, from 1. Numbers that no event has are lines that
+        /// could not be kept; an event without lines says that all before `first` were printed.
+        first: u64,
+        /// At most [`MAX_LOG_LINES`] of at most [`MAX_LOG_BYTES`] in all, each at most [`MAX_LOG_LINE`] bytes long; escapes
+        /// are as the builder printed them.
+        lines: Vec<String>,
+        /// The run's limit of build logs is reached: nothing more of this build will be kept, nor of builds that had
+        /// printed nothing before.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        rest_dropped: bool,
     },
     /// Bytes that the command wrote to its terminal, exactly. The bytes stand beside the event, not in it.
     ///
@@ -176,6 +202,16 @@ fn is_zero(value: &u64) -> bool {
 }
 
 impl RunEvent {
+    /// What is left to say of a [`BuildLog`](Self::BuildLog) whose lines cannot be kept: that they were printed.
+    #[must_use]
+    pub fn without_log_lines(mut self) -> Self {
+        if let Self::BuildLog { first, lines, .. } = &mut self {
+            *first += lines.len() as u64;
+            *lines = Vec::new();
+        }
+        self
+    }
+
     /// When it happened.
     pub fn at(&self) -> u64 {
         match self {
@@ -183,6 +219,7 @@ impl RunEvent {
             | Self::Phase { at, .. }
             | Self::Progress { at, .. }
             | Self::Built { at, .. }
+            | Self::BuildLog { at, .. }
             | Self::Output { at, .. }
             | Self::Gap { at, .. }
             | Self::Notice { at, .. }

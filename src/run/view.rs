@@ -123,7 +123,7 @@ impl RunView {
                 }
             },
             RunEvent::StopRequested { refused, .. } => self.stop_refused.clone_from(refused),
-            RunEvent::Built { .. } | RunEvent::Checkpoint { .. } => {}
+            RunEvent::Built { .. } | RunEvent::BuildLog { .. } | RunEvent::Checkpoint { .. } => {}
             RunEvent::Finished {
                 at,
                 outcome,

@@ -17,10 +17,12 @@ mod activities;
 mod builds;
 mod fetches;
 mod group;
+mod logs;
 
 use builds::Registry;
 use fetches::Rate;
 use group::{Group, Target};
+pub use logs::{Logs, MAX_LOGS, MAX_WAITING};
 
 /// The most activities that are known at once; of more, new ones are not followed. Nix runs a few hundred at most.
 pub const MAX_ACTIVITIES: usize = 100_000;
@@ -71,6 +73,7 @@ pub struct Work {
     past: (Builds, Fetches),
     next_group: u64,
     registry: Registry,
+    logs: Logs,
     rate: Rate,
     /// What each sender evaluated last, and the length of the list that it printed.
     senders: HashMap<u32, Sender>,
@@ -132,7 +135,13 @@ impl Work {
                     group.expect(kind, amount);
                 }
             }
-            Record::Log { id, line } => self.registry.log((sender, id), &line),
+            Record::Log { id, line } => {
+                let whose = self.registry.log((sender, id), &line);
+                // A record in the output is a line of the output already.
+                if let Some((drv, name)) = whose.filter(|_| sender != 0) {
+                    self.logs.push(drv, name, &line);
+                }
+            }
             Record::Phase { id, phase } => {
                 if let Some(activity) = self.registry.phase((sender, id), &phase) {
                     self.activity = Some(activity);
@@ -213,6 +222,11 @@ impl Work {
     /// Builds that are done since this was last asked, with how long they took.
     pub fn take_built(&mut self) -> Vec<BuildTime> {
         self.registry.take_built()
+    }
+
+    /// Lines of builds' logs that wait to be taken.
+    pub fn logs(&mut self) -> &mut Logs {
+        &mut self.logs
     }
 
     /// The first build that failed itself.

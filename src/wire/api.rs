@@ -27,6 +27,10 @@
 
 use serde::{Deserialize, Serialize};
 
+mod builds;
+
+pub use builds::{BuildLogLine, BuildLogLines, BuildLogs, LoggedBuild};
+
 use crate::run::event::{Failure, Progress};
 use crate::run::id::RunId;
 use crate::run::phase::{Phase, RunState};

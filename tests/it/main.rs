@@ -8,6 +8,7 @@
 )]
 
 mod architecture;
+mod build_logs;
 mod cli;
 mod heartbeats;
 mod helper;

@@ -1,6 +1,8 @@
 //! Writes a journal from a thread of its own: whoever reads a terminal shall do nothing else while a command floods it.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,6 +20,8 @@ pub struct BackgroundWriter {
     records: Option<SyncSender<(RunEvent, Vec<u8>)>>,
     /// Buffers that were written come back.
     spare: Receiver<Vec<u8>>,
+    /// How many records are on their way.
+    queued: Arc<AtomicUsize>,
     thread: Option<JoinHandle<JournalWriter>>,
 }
 
@@ -29,6 +33,8 @@ impl BackgroundWriter {
     pub fn start(mut writer: JournalWriter) -> io::Result<Self> {
         let (records, waiting) = sync_channel::<(RunEvent, Vec<u8>)>(MAX_QUEUED);
         let (give_back, spare) = sync_channel(MAX_QUEUED + 1);
+        let queued = Arc::new(AtomicUsize::new(0));
+        let taken = Arc::clone(&queued);
         let thread = std::thread::Builder::new()
             .name("journal".into())
             .spawn(move || {
@@ -37,6 +43,7 @@ impl BackgroundWriter {
                 loop {
                     match waiting.recv_timeout(pause) {
                         Ok((event, raw)) => {
+                            taken.fetch_sub(1, Ordering::Relaxed);
                             writer.append(&event, &raw);
                             if raw.capacity() > 0 {
                                 let _: Result<(), TrySendError<_>> = give_back.try_send(raw);
@@ -55,6 +62,7 @@ impl BackgroundWriter {
         Ok(Self {
             records: Some(records),
             spare,
+            queued,
             thread: Some(thread),
         })
     }
@@ -64,11 +72,16 @@ impl BackgroundWriter {
         self.spare.try_recv().unwrap_or_default()
     }
 
+    /// Whether half of the queue is free: then what can wait need not, and nobody has to wait for it.
+    pub fn has_room(&self) -> bool {
+        self.queued.load(Ordering::Relaxed) < MAX_QUEUED / 2
+    }
+
     /// As [`JournalWriter::append`], a little later. `raw` is taken as it is: a flood is not copied once more.
     pub fn append(&mut self, event: RunEvent, raw: Vec<u8>) {
-        if let Some(records) = &self.records
-            && records.send((event, raw)).is_err()
-        {
+        let Some(records) = &self.records else { return };
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        if records.send((event, raw)).is_err() {
             tracing::error!("the journal's thread is gone");
         }
     }

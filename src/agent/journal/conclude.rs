@@ -79,6 +79,7 @@ pub fn conclude_with(path: &Path, at: u64, why: &str, now: SystemState) -> anyho
                 RunEvent::Finished { .. } => return Ok(()),
                 RunEvent::Progress { .. }
                 | RunEvent::Built { .. }
+                | RunEvent::BuildLog { .. }
                 | RunEvent::Notice { .. }
                 | RunEvent::StopRequested { .. } => {}
             }

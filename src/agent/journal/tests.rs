@@ -262,3 +262,35 @@ fn a_journal_that_never_works_says_so() {
     assert!(!writer.drain(Duration::from_millis(1)));
     assert_eq!(last_seq(&path).unwrap(), Seq(0));
 }
+
+#[test]
+fn logs_of_builds_do_not_fill_the_memory_while_the_disk_is_full() {
+    let log = |drv: &str, first, lines: &[&str]| RunEvent::BuildLog {
+        at: 1,
+        name: "a".into(),
+        drv: drv.into(),
+        first,
+        lines: lines.iter().map(ToString::to_string).collect(),
+        rest_dropped: false,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let mut writer = JournalWriter::open(&path).unwrap();
+    writer.append(&log("a.drv", 1, &["one"]), &[]);
+    let good = writer.replace_file(File::open(&path).unwrap());
+    writer.append(&log("b.drv", 1, &["one"]), &[]);
+    for n in 0..1000 {
+        writer.append(&log("a.drv", 2 + 2 * n, &["two", "three"]), &[]);
+    }
+    for n in 0..2 * MAX_HELD_EVENTS {
+        writer.append(&log(&format!("{n}.drv"), 1, &["one"]), &[]);
+    }
+    writer.replace_file(good);
+    assert!(writer.drain(Duration::from_secs(5)));
+    let mut reader = JournalReader::open(&path, Seq(1)).unwrap();
+    let batch = reader.read_batch(1 << 20).unwrap().unwrap();
+    let events: Vec<_> = batch.events().collect();
+    assert_eq!(events.len(), MAX_HELD_EVENTS);
+    // How many there were is known, and what they were is not.
+    assert_eq!(events[..2], [log("b.drv", 2, &[]), log("a.drv", 2002, &[])]);
+}

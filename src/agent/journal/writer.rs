@@ -213,6 +213,15 @@ impl JournalWriter {
                     .retain(|held| !matches!(held, RunEvent::Progress { .. }));
                 self.held.push_back(event.clone());
             }
+            RunEvent::BuildLog { drv, .. } => {
+                // Its lines are lost, and the newest event without lines says how many there were.
+                self.held.retain(
+                    |held| !matches!(held, RunEvent::BuildLog { drv: of, .. } if of == drv),
+                );
+                if self.held.len() < MAX_HELD_EVENTS {
+                    self.held.push_back(event.clone().without_log_lines());
+                }
+            }
             RunEvent::Notice { .. } if self.held.len() >= MAX_HELD_EVENTS => {}
             _ => self.held.push_back(event.clone()),
         }

@@ -144,6 +144,8 @@ fn read(reader: &mut JournalReader) -> Result<News, JournalError> {
         let json = rest.get(record::HEADER + 4..len).unwrap_or_default();
         if json.starts_with(br#"{"type":"output""#) {
             output = Some(rest);
+        } else if json.starts_with(br#"{"type":"build_log""#) {
+            // It says nothing of the run as a whole, and there may be many.
         } else if let Ok(Some((record, _))) = record::decode(rest) {
             news.found.extend(output.take().and_then(end_of));
             if is_urgent(&record.event) {
@@ -187,6 +189,7 @@ fn is_urgent(event: &RunEvent) -> bool {
         RunEvent::Notice { kind, .. } => *kind != NoticeKind::Warning,
         RunEvent::Progress { .. }
         | RunEvent::Built { .. }
+        | RunEvent::BuildLog { .. }
         | RunEvent::Output { .. }
         | RunEvent::Gap { .. }
         | RunEvent::Checkpoint { .. } => false,

@@ -7,6 +7,7 @@ use crate::base::clock;
 use crate::run::event::{LineMark, MAX_OUTPUT_CHUNK, RunEvent};
 use crate::run::lines::{Found, LineAssembler};
 use crate::run::tracker::{Tracked, Tracker};
+use crate::run::work::MAX_WAITING;
 
 /// Output that comes soon after other output waits this long for more; the first bytes after a pause do not wait.
 const COALESCE: Duration = Duration::from_millis(20);
@@ -15,6 +16,11 @@ const COALESCE: Duration = Duration::from_millis(20);
 const SETTLE: Duration = Duration::from_millis(100);
 /// The shortest time between two progress events.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+/// How long lines of builds' logs wait for more after others were written: each event names its derivation, which is often
+/// longer than a line.
+const LOGS_EVERY: Duration = Duration::from_secs(1);
+/// So many bytes of them do not wait.
+const LOGS_AT_ONCE: usize = MAX_WAITING / 4;
 
 /// The way of one run's output.
 #[derive(Debug)]
@@ -42,6 +48,7 @@ pub(super) struct Output {
     progressed: Option<Instant>,
     /// The newest line that was held back at that time.
     held: Option<(u64, Instant)>,
+    logged: Option<Instant>,
 }
 
 impl Output {
@@ -62,6 +69,7 @@ impl Output {
             flushed: None,
             progressed: None,
             held: None,
+            logged: None,
         }
     }
 
@@ -111,10 +119,13 @@ impl Output {
             Some(json) => self.tracker.side_record(writer, json, &mut self.found),
             None => self.tracker.side_gone(writer),
         }
+        if self.tracker.build_logs_waiting().0 >= LOGS_AT_ONCE {
+            self.build_logs();
+        }
     }
 
     /// When [`tick`](Self::tick) has something to do.
-    pub(super) fn due(&self) -> Option<Instant> {
+    pub(super) fn due(&mut self) -> Option<Instant> {
         let now = Instant::now();
         let output = self
             .has_output()
@@ -124,7 +135,17 @@ impl Output {
             .has_progress()
             .then(|| self.progressed.map_or(now, |last| last + PROGRESS_EVERY));
         let held = self.held.map(|(_, since)| since + SETTLE);
-        output.into_iter().chain(progress).chain(held).min()
+        let logs = self
+            .tracker
+            .build_logs_waiting()
+            .1
+            .then(|| self.logged.map_or(now, |logged| logged + LOGS_EVERY));
+        output
+            .into_iter()
+            .chain(progress)
+            .chain(held)
+            .chain(logs)
+            .min()
     }
 
     /// Writes what has waited long enough.
@@ -149,6 +170,9 @@ impl Output {
         if waited {
             self.progress();
         }
+        if self.logged.is_none_or(|logged| logged + LOGS_EVERY <= now) {
+            self.build_logs();
+        }
     }
 
     /// The output is over: the unfinished line becomes the last one, and all is written.
@@ -159,6 +183,10 @@ impl Output {
         self.read_at.resize(self.marks.len(), clock::now());
         self.tracker.finish(success, &mut self.found);
         self.flush();
+        // The program is over: nobody waits for these.
+        while let Some(event) = self.tracker.take_build_log() {
+            self.journal.append(event, Vec::new());
+        }
         self.progress();
     }
 
@@ -231,6 +259,16 @@ impl Output {
                 },
             };
             self.journal.append(event, Vec::new());
+        }
+    }
+
+    /// Writes lines of builds' logs, as long as the journal takes them at once: what reads the terminal never waits for them.
+    fn build_logs(&mut self) {
+        while self.journal.has_room()
+            && let Some(event) = self.tracker.take_build_log()
+        {
+            self.journal.append(event, Vec::new());
+            self.logged = Some(Instant::now());
         }
     }
 

@@ -19,6 +19,14 @@ pub enum HttpError {
     /// The thing does not exist; the text names it.
     #[error("{0}")]
     NotFound(String),
+    /// The run has no log of such a build.
+    #[error("{message}")]
+    UnknownBuild {
+        /// Which run and build.
+        message: String,
+        /// The builds that have one.
+        hint: String,
+    },
     /// It cannot be done now; the text says why.
     #[error("{message}")]
     Conflict {
@@ -102,6 +110,7 @@ impl HttpError {
                 "not_found",
                 "check the name; `GET /api/hosts` and `GET /api/runs` list what there is".into(),
             ),
+            Self::UnknownBuild { hint, .. } => (StatusCode::NOT_FOUND, "not_found", hint.clone()),
             Self::Conflict { hint, .. } => (StatusCode::CONFLICT, "conflict", hint.clone()),
             Self::UnknownCommand { hint, .. } => (
                 StatusCode::UNPROCESSABLE_ENTITY,

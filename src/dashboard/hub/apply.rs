@@ -4,6 +4,8 @@ use super::draft::Changed;
 use super::output::Written;
 use super::sanitize::sanitized;
 use super::track::Track;
+use crate::dashboard::store::build_logs::BuildLines;
+use crate::dashboard::store::commit::OutputStep;
 use crate::dashboard::store::output::chunk::Gap;
 use crate::run::event::RunEvent;
 
@@ -53,6 +55,20 @@ impl Changed {
                 self.added.gap(end, sizes, *at, &gap);
                 row.notes.crc32c = None;
             }
+            RunEvent::BuildLog {
+                name,
+                drv,
+                first,
+                lines,
+                rest_dropped,
+                ..
+            } => self.added.steps.push(OutputStep::Build(BuildLines {
+                name: name.clone(),
+                drv: drv.clone(),
+                first: *first,
+                lines: lines.clone(),
+                rest_dropped: *rest_dropped,
+            })),
             _ => {}
         }
         self.heard = Some(event.at());

@@ -1,7 +1,8 @@
 //! Events come from a host, and a host may be anybody's. What would break an invariant is put right here, before it counts.
 
 use crate::run::event::{
-    MAX_BUILT, MAX_FAILURE_LINES, MAX_RUNNING, MAX_TEXT, Outcome, Progress, RunEvent,
+    MAX_BUILT, MAX_FAILURE_LINES, MAX_LOG_LINE, MAX_LOG_LINES, MAX_RUNNING, MAX_TEXT, Outcome,
+    Progress, RunEvent,
 };
 use crate::run::phase::RunState;
 use crate::run::view::{MAX_KEPT, RunView};
@@ -61,6 +62,28 @@ pub(super) fn sanitized(event: RunEvent, view: &RunView) -> Option<RunEvent> {
                 build.host.iter_mut().for_each(cut);
             }
             Some(RunEvent::Built { at, builds })
+        }
+        RunEvent::BuildLog {
+            at,
+            mut name,
+            mut drv,
+            first,
+            mut lines,
+            rest_dropped,
+        } => {
+            cut(&mut name);
+            cut(&mut drv);
+            lines.truncate(MAX_LOG_LINES);
+            lines.iter_mut().for_each(one_line);
+            let fits = !drv.is_empty() && (1..MAX_OUTPUT).contains(&first);
+            fits.then_some(RunEvent::BuildLog {
+                at,
+                name,
+                drv,
+                first,
+                lines,
+                rest_dropped,
+            })
         }
         RunEvent::StopRequested {
             at,
@@ -174,6 +197,21 @@ fn sanitize_progress(progress: &mut Progress) {
     }
 }
 
+/// One line of a build's log: of bounded length, and one line, because they are stored with newlines between them.
+fn one_line(line: &mut String) {
+    if line.len() > MAX_LOG_LINE {
+        let mut end = MAX_LOG_LINE - '…'.len_utf8();
+        while !line.is_char_boundary(end) {
+            end -= 1;
+        }
+        line.truncate(end);
+        line.push('…');
+    }
+    if line.contains('\n') {
+        *line = line.replace('\n', " ");
+    }
+}
+
 /// Cuts a text that is longer than [`MAX_TEXT`] characters.
 pub(super) fn cut(text: &mut String) {
     if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
@@ -204,6 +242,32 @@ mod tests {
             assert_eq!(outcome.state, expected);
             assert!(outcome.reason.unwrap().contains(part));
         }
+    }
+
+    #[test]
+    fn lines_of_a_build_are_lines_of_a_build() {
+        let log = |drv: &str, first, lines: Vec<String>| {
+            let event = RunEvent::BuildLog {
+                at: 0,
+                name: "x".repeat(5000),
+                drv: drv.into(),
+                first,
+                lines,
+                rest_dropped: false,
+            };
+            sanitized(event, &RunView::default())
+        };
+        assert!(log("", 1, vec![]).is_none());
+        assert!(log("/a.drv", 0, vec![]).is_none());
+        assert!(log("/a.drv", u64::MAX, vec![]).is_none());
+        let mut lines = vec!["a\nb".to_owned(), "é".repeat(MAX_LOG_LINE)];
+        lines.resize(5000, String::new());
+        let Some(RunEvent::BuildLog { lines, name, .. }) = log("/a.drv", 1, lines) else {
+            panic!("refused");
+        };
+        assert_eq!(name.chars().count(), MAX_TEXT + 1);
+        assert_eq!((lines.len(), lines[0].as_str()), (MAX_LOG_LINES, "a b"));
+        assert!(lines[1].len() <= MAX_LOG_LINE && lines[1].ends_with("é…"));
     }
 
     #[test]

@@ -107,6 +107,8 @@ impl Changed {
             self.added.gap(&mut track.end, &mut track.sizes, at, &gap);
         }
         let row = &mut self.track.row;
+        // Lines of builds' logs may have been among what is gone.
+        row.notes.build_logs_cut = true;
         if view.state.is_terminal() || view.state == RunState::Queued {
             view.state = row.view.state;
             view.outcome = None;

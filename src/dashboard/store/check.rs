@@ -1,6 +1,7 @@
 //! Whether the store is whole: what `nixfleet-dashboard doctor` looks at. Nothing is changed, a dashboard may run meanwhile,
 //! and memory holds one chunk at a time.
 
+mod build_logs;
 mod build_times;
 pub mod files;
 mod output;
@@ -240,7 +241,11 @@ async fn database(
     if version >= build_times::SINCE {
         build_times::check(connection, report).await?;
     }
-    runs::check(connection, report).await
+    runs::check(connection, report).await?;
+    if version >= build_logs::SINCE {
+        build_logs::check(connection, report).await?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What the hub writes at once: everything or nothing.
 
+use super::build_logs::{self, BuildLines};
 use super::events::{self, NewEvent};
 use super::output::{self, chunk::Chunk};
 use super::runs::{self, RunRow};
@@ -14,6 +15,8 @@ use crate::wire::to_dashboard::Register;
 pub enum OutputStep {
     /// Adds a chunk.
     Add(Chunk),
+    /// Adds lines of one build's log, which are no part of the output.
+    Build(BuildLines),
     /// Makes all chunks from this position one.
     Merge(u64),
     /// Puts all output aside, to begin again.
@@ -80,6 +83,7 @@ impl Store {
             for step in &update.output {
                 match step {
                     OutputStep::Add(chunk) => output::add(&mut write, &run, chunk).await?,
+                    OutputStep::Build(lines) => build_logs::add(&mut write, &run, lines).await?,
                     OutputStep::Merge(offset) => output::merge(&mut write, &run, *offset).await?,
                     OutputStep::SetAside => output::set_aside(&mut write, &run).await?,
                     OutputStep::TakeBack => output::take_back(&mut write, &run).await?,

@@ -14,7 +14,7 @@ const CHUNKS: i64 = 64;
 /// Events that one transaction removes.
 const EVENTS: i64 = 10_000;
 /// Runs that are over. A run that goes on is never touched, nor one that has ended while its output is still on its way.
-const OVER: &str = "view ->> 'state' NOT IN ('queued', 'starting', 'running')";
+pub(super) const OVER: &str = "view ->> 'state' NOT IN ('queued', 'starting', 'running')";
 /// What is said in place of output that went because the store was too large.
 const REASON: &str = "removed by the dashboard, which keeps its store below max_store_gb";
 
@@ -38,6 +38,7 @@ impl Store {
             return Ok(false);
         };
         let run: String = found.try_get(0)?;
+        while self.shorten_build_logs(&run).await? {}
         while self.shorten(&run).await? {}
         sqlx::query(&format!("DELETE FROM runs WHERE id = ?1 AND {OVER}"))
             .bind(&run)
@@ -65,12 +66,14 @@ impl Store {
     pub async fn remove_oldest_output(&self) -> Result<Option<RunId>, StoreError> {
         let sql = format!(
             "SELECT id FROM runs WHERE {OVER}
-             AND EXISTS (SELECT 1 FROM output WHERE run_id = runs.id AND gap IS NULL) ORDER BY id LIMIT 1"
+             AND (EXISTS (SELECT 1 FROM output WHERE run_id = runs.id AND gap IS NULL)
+                  OR EXISTS (SELECT 1 FROM build_logs WHERE run_id = runs.id)) ORDER BY id LIMIT 1"
         );
         let Some(found) = sqlx::query(&sql).fetch_optional(&self.readers).await? else {
             return Ok(None);
         };
         let run: String = found.try_get(0)?;
+        while self.shorten_build_logs(&run).await? {}
         while self.shorten(&run).await? {}
         Ok(run.parse().ok())
     }

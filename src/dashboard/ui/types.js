@@ -91,4 +91,7 @@
 /** @typedef {{line: number, lines: number, bytes: number, reason: string}} LogGap `lines`: 0 for a hole in a line */
 /** @typedef {{code: string, message: string, hint: string}} ApiErrorBody */
 
+/** @typedef {{builds: {name: string, drv: string, lines: number, rest_dropped: boolean}[], more: boolean, incomplete: boolean}} BuildLogs in the order in which they first printed something */
+/** @typedef {{lines: {n: number, text: string}[], next: number, total: number, complete: boolean, rest_dropped: boolean}} BuildLogLines numbers that are missing are lines that could not be kept */
+
 export {};

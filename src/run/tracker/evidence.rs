@@ -1,5 +1,6 @@
 //! Records of Nix: which are believed, and what follows from them.
 
+use crate::run::event::RunEvent;
 use crate::run::phase::Phase;
 use crate::run::records::{self, Record};
 use crate::run::rules::{self, Meaning};
@@ -81,6 +82,23 @@ impl Tracker {
         {
             self.work.listed(sender, said.plan_size());
         }
+    }
+
+    /// No more than that many bytes of builds' logs are kept of this run; see [`MAX_LOGS`](crate::run::work::MAX_LOGS).
+    pub fn limit_build_logs(&mut self, bytes: u64) {
+        self.work.logs().limit(bytes);
+    }
+
+    /// The next lines of a build's log that wait, as an event; none when none do.
+    pub fn take_build_log(&mut self) -> Option<RunEvent> {
+        let now = self.now;
+        self.work.logs().take(now)
+    }
+
+    /// How many bytes of builds' logs wait, and whether anything does.
+    pub fn build_logs_waiting(&mut self) -> (usize, bool) {
+        let logs = self.work.logs();
+        (logs.waiting(), logs.is_waiting())
     }
 
     fn work_of(&mut self, phase: Phase, sure: bool, line: u64, out: &mut Vec<Tracked>) {

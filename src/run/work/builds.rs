@@ -105,17 +105,15 @@ impl Registry {
         self.by_activity.contains_key(&key)
     }
 
-    pub(super) fn log(&mut self, key: Key, line: &str) {
-        if let Some(open) = self
-            .by_activity
-            .get(&key)
-            .and_then(|number| self.open.get_mut(number))
-        {
-            if open.log.len() >= MAX_FAILURE_LINES {
-                open.log.pop_front();
-            }
-            open.log.push_back(cut(line));
+    /// Keeps a line for a failure; answers whose it is, derivation and name.
+    pub(super) fn log(&mut self, key: Key, line: &str) -> Option<(&str, &str)> {
+        let number = self.by_activity.get(&key)?;
+        let open = self.open.get_mut(number)?;
+        if open.log.len() >= MAX_FAILURE_LINES {
+            open.log.pop_front();
         }
+        open.log.push_back(cut(line));
+        Some((&open.drv, &open.name))
     }
 
     /// A builder's own phase begins; answers what goes on now.

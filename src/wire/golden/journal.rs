@@ -71,6 +71,31 @@ fn journal_events() {
         },
     );
     check(
+        "event_build_log",
+        &RunEvent::BuildLog {
+            at: 4,
+            name: "hello-2.12".into(),
+            drv: "/nix/store/7bhw0mm7j9scprczqwsd0p3czjw29wbn-hello-2.12.drv".into(),
+            first: 1,
+            lines: vec![
+                "\u{1b}[1mchecking\u{1b}[0m for gcc... gcc".into(),
+                String::new(),
+            ],
+            rest_dropped: false,
+        },
+    );
+    check(
+        "event_build_log_rest_dropped",
+        &RunEvent::BuildLog {
+            at: 5,
+            name: "hello-2.12".into(),
+            drv: "/nix/store/7bhw0mm7j9scprczqwsd0p3czjw29wbn-hello-2.12.drv".into(),
+            first: 3,
+            lines: vec![],
+            rest_dropped: true,
+        },
+    );
+    check(
         "event_output",
         &RunEvent::Output {
             at: 4,

@@ -205,7 +205,11 @@ async fn build_times_are_counted_and_cost_no_more_than_an_estimate() {
         (1, "a", &vec![5])
     );
     // Before the schema that has them.
-    change(&store, "DROP TABLE build_times").await;
+    change(
+        &store,
+        "DROP TABLE build_times; DROP TABLE build_log_lines; DROP TABLE build_logs",
+    )
+    .await;
     change(&store, "DELETE FROM _sqlx_migrations WHERE version > 3").await;
     assert_eq!(bad(&store).await, Vec::<String>::new());
     store.close().await;

@@ -30,6 +30,8 @@ pub struct Notes {
     pub percent: u8,
     /// A run that waits for its host: until when, by the dashboard's clock.
     pub queued_until: Option<Millis>,
+    /// Records are missing, and so may be lines at the ends of builds' logs; or such lines were removed here.
+    pub build_logs_cut: bool,
 }
 
 /// The measures of output that was set aside.

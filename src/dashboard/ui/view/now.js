@@ -15,7 +15,9 @@ import { ProgressBar } from './host_parts.js';
 const ROOM = 4;
 
 export class Now {
-  constructor() {
+  /** @param {(build: {name: string}) => void} onBuild opens a build's log */
+  constructor(onBuild) {
+    this.onBuild = onBuild;
     this.progress = new ProgressBar();
     this.activity = h('span', { class: 'activity' });
     this.builds = h('ul', { class: 'builds', 'aria-label': 'What is being built', hidden: true });
@@ -66,13 +68,15 @@ export class Now {
     const key = JSON.stringify([running, count]);
     if (key === this.key) return;
     this.key = key;
+    const focused = [...this.builds.children].findIndex((row) => row.contains(document.activeElement));
     fill(this.builds);
     for (const build of running) {
       const { name, where } = buildText(build, 0);
-      add(this.builds, h('li', { title: `${name} ${where}`.trim() }, h('span', { class: 'build-name' }, name), h('span', { class: 'quiet build-where' }, where), h('span', { class: 'elapsed quiet' })));
+      add(this.builds, h('li', { title: `${name} ${where}`.trim() }, h('button', { type: 'button', class: 'link build-name', 'aria-label': `Log of ${name}`, onclick: () => this.onBuild({ name: build.name }) }, name), h('span', { class: 'quiet build-where' }, where), h('span', { class: 'elapsed quiet' })));
     }
     const more = count - running.length;
     if (running.length > 0 && more > 0) add(this.builds, h('li', { class: 'quiet' }, `and ${plural(more, 'more build')}`));
+    if (focused >= 0) this.builds.children[focused]?.querySelector('button')?.focus();
     this.rows = Math.max(this.rows, Math.min(ROOM, this.builds.children.length));
     this.builds.style.setProperty('--rows', String(this.rows));
   }

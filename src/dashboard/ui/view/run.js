@@ -8,6 +8,7 @@ import { Stream } from '../live.js';
 import { Panel } from '../log/panel.js';
 import { go, runPath } from '../router.js';
 import { isActivation, isFinal, isTrouble, isWaiting, phaseWord, runWord, statusWord } from '../words.js';
+import { openBuildLog } from './build_log.js';
 import { ask, showError } from './dialogs.js';
 import { firstError } from './first_error.js';
 import { deadlineWords } from './host_parts.js';
@@ -45,13 +46,15 @@ class RunView {
     this.panel = null;
     /** @type {Stream | null} */
     this.stream = null;
+    /** Closes the log of a build. @type {(() => void) | null} */
+    this.closeBuild = null;
     this.ended = false;
     /** The dashboard asked for the output again, because it was not what the host had: what is drawn may be wrong. */
     this.doubted = false;
     /** Ends the watch over a run that is over and may yet change. @type {(() => void) | null} */
     this.unlisten = null;
     const isViewer = context.session.role === 'viewer';
-    this.head = new RunHead({ onStop: () => askStop(() => /** @type {Run} */ (this.run)), onForce: () => this.run && askForce(this.run), onReboot: () => this.reboot(), findError: () => this.findError() },
+    this.head = new RunHead({ onStop: () => askStop(() => /** @type {Run} */ (this.run)), onForce: () => this.run && askForce(this.run), onReboot: () => this.reboot(), findError: () => this.findError(), onBuild: (build) => this.openBuild(build) },
       isViewer ? 'Your role is viewer: it may not stop runs.' : '');
     root.className = 'run-page';
     fill(root, h('p', { class: 'quiet' }, 'Loading …'));
@@ -232,6 +235,11 @@ class RunView {
     return firstError((from, limit) => get(`${this.path}/log?from=${from}&limit=${limit}`, this.ending.signal), run);
   }
 
+  /** @param {{name: string, drv?: string | undefined}} build */
+  openBuild(build) {
+    this.closeBuild = openBuildLog(this.path, build, () => this.run !== null && !isComing(this.run));
+  }
+
   reboot() {
     const { run } = this;
     if (!run) return;
@@ -253,6 +261,7 @@ class RunView {
     clearInterval(this.watching);
     this.unlisten?.();
     this.stream?.close();
+    this.closeBuild?.();
     this.panel?.close();
   }
 }

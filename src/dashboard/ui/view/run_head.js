@@ -19,7 +19,7 @@ const RECOVERED = 'It was taken for lost and then found again: what is shown her
 
 export class RunHead {
   /**
-   * @param {{onStop: () => void, onForce: () => void, onReboot: () => void, findError: () => Promise<number | null>}} actions
+   * @param {{onStop: () => void, onForce: () => void, onReboot: () => void, findError: () => Promise<number | null>, onBuild: (build: {name: string, drv?: string | undefined}) => void}} actions
    * @param {string} stopRefusal why this reader may not stop runs; empty if he may
    */
   constructor(actions, stopRefusal) {
@@ -37,9 +37,9 @@ export class RunHead {
     this.refused = h('p', { class: 'stop-refused', hidden: true }, icon('alert'), this.refusal, this.force);
     this.facts = h('p', { class: 'run-facts' });
     this.recoveredNote = h('p', { class: 'quiet run-note', hidden: true }, RECOVERED);
-    this.trouble = new Trouble(actions.onReboot, actions.findError);
+    this.trouble = new Trouble(actions.onReboot, actions.findError, actions.onBuild);
     this.phases = h('ol', { class: 'phases', 'aria-label': 'Phases' });
-    this.now = new Now();
+    this.now = new Now(actions.onBuild);
     // What ticks is apart from what is announced.
     this.note = h('span', { role: 'status' });
     this.noteLeft = h('span', { class: 'left', 'aria-live': 'off' });

@@ -19,10 +19,17 @@ const FIRST = 'First error';
 const GAPS = 5;
 
 export class Trouble {
-  /** @param {() => void} onReboot @param {() => Promise<number | null>} findError asks for the first error line's number */
-  constructor(onReboot, findError) {
+  /**
+   * @param {() => void} onReboot
+   * @param {() => Promise<number | null>} findError asks for the first error line's number
+   * @param {(build: {name: string, drv?: string | undefined}) => void} onBuild opens a build's log
+   */
+  constructor(onReboot, findError, onBuild) {
     this.findError = findError;
     this.first = h('button', { type: 'button', class: 'link', onclick: () => this.toError() }, FIRST);
+    /** @type {import('../types.js').Failure | undefined} */
+    this.failure = undefined;
+    this.whole = h('button', { type: 'button', class: 'link', onclick: () => this.failure && onBuild(this.failure) }, 'Its whole log');
     /** Whether the reader has not closed the failed build's log. */
     this.logOpen = true;
     this.element = h('section', { class: 'trouble', 'aria-label': 'How it ended', hidden: true });
@@ -41,9 +48,10 @@ export class Trouble {
     const key = JSON.stringify([run.state, run.reason, run.failure, run.errors, run.exit_code, run.failed_units, warnings, run.phase, run.lines, this.gaps, this.canReboot]);
     if (key === this.shown) return;
     this.shown = key;
+    this.failure = run.failure;
     this.element.hidden = !trouble && warnings.length === 0;
     this.element.className = `trouble ${run.verified === false && isFinal(run.state) ? 'bad' : trouble ? stateWord(run.state).tone : 'warn'}`;
-    const focused = [this.reboot, this.first].find((button) => button === document.activeElement);
+    const focused = [this.reboot, this.first, this.whole].find((button) => button === document.activeElement);
     this.element.classList.toggle('has-failure', trouble && run.failure !== undefined);
     fill(this.element);
     if (trouble) add(this.element, ...this.ending(run));
@@ -84,6 +92,7 @@ export class Trouble {
       h('p', { class: 'cause' }, h('strong', {}, sentence(failure.cause)), ' ',
         h('span', { class: 'quiet' }, failure.host ? `Built on ${failure.host}. ` : null, failure.drv ? h('code', {}, failure.drv) : null)),
       lines.length > 0 ? open : null,
+      h('p', {}, this.whole),
     ];
   }
 
