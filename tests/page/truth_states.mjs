@@ -2,7 +2,9 @@
 // How runs end, and whether their output is whole.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
 import { until } from './browser.mjs';
 
 /** @typedef {import('./reader.mjs').World} World */
@@ -100,6 +102,47 @@ export const checks = {
     await reader.look('running-build');
     await reader.sees('.run-now .bar-text', /· up to 2 minutes$/);
     await page.unrouteAll();
+  },
+
+  async 'the log of one build opens while it runs and grows, and is there when it has failed'(world) {
+    const { reader } = world;
+    const { page } = reader;
+    const made = host(world, 'buildlog1', '');
+    const [told, end] = [join(made.dir, 'told'), join(made.dir, 'end')];
+    made.rebuilds(`echo "building the system configuration..."; echo "$NIX_CONFIG" > ${told}.new; mv ${told}.new ${told}; while [ ! -e ${end} ]; do sleep 0.1; done; exit 1`);
+    await reader.start('buildlog1');
+    await until('the program has started', async () => existsSync(told));
+    const nix = connect(/json-log-path = (\S+)/.exec(readFileSync(told, 'utf8'))?.[1] ?? '');
+    const say = (/** @type {object} */ record) => nix.write(`${JSON.stringify(record)}\n`);
+    const line = (/** @type {string} */ text) => say({ action: 'result', id: 10, type: 101, fields: [text] });
+    const drv = `/nix/store/${'a'.repeat(32)}-hello+x-2.12.drv`;
+    for (const [id, type, fields] of [[1, 102, []], [2, 104, []]]) say({ action: 'start', id, level: 3, parent: 0, text: '', type, fields });
+    say({ action: 'result', id: 2, type: 105, fields: [0, 1, 1, 0] });
+    say({ action: 'start', id: 10, level: 3, parent: 0, text: '', type: 105, fields: [drv, '', 1, 1] });
+    await page.locator('.builds button', { hasText: 'hello+x-2.12' }).click();
+    await reader.sees('dialog[open] [role=status]', 'It has printed nothing yet.');
+    line('\x1b[31mred\x1b[0m <b>not bold</b>');
+    for (let n = 2; n <= 200; n += 1) line(`line ${n}`);
+    await reader.sees('dialog[open] [role=status]', '200 lines, following');
+    assert.equal(await page.locator('.build-line').first().textContent(), '1red <b>not bold</b>');
+    assert.equal(await page.locator('.build-line .c1').textContent(), 'red');
+    const atEnd = () => page.locator('.build-log').evaluate((log) => log.scrollHeight - log.scrollTop - log.clientHeight < 2);
+    assert.ok(await atEnd(), 'it moves with its end');
+    await reader.look('build-log');
+    await page.locator('.build-log').evaluate((log) => log.scrollTo(0, 0));
+    line('line 201');
+    await reader.sees('dialog[open] [role=status]', '201 lines, following');
+    assert.equal(await atEnd(), false, 'it stays where the reader is');
+    await page.keyboard.press('Escape');
+    assert.equal(await page.locator('dialog').count(), 0);
+    say({ action: 'msg', level: 0, msg: `error: Cannot build '${drv}'.\n       Reason: builder failed with exit code 2.` });
+    writeFileSync(end, '');
+    await reader.state('Failed');
+    nix.destroy();
+    await page.locator('.trouble button', { hasText: 'Its whole log' }).click();
+    await until('all of it', async () => (await page.locator('dialog[open] [role=status]').textContent()) === '201 lines');
+    assert.equal(await page.locator('.build-line').count(), 201);
+    await page.keyboard.press('Escape');
   },
 
   async 'a failed build heads the page with its cause and the end of its log, and leads to the first error'(world) {

@@ -188,7 +188,7 @@ impl Store {
                 "SELECT * FROM build_log_lines WHERE build_id = ?1 AND first_line > ?2 ORDER BY first_line LIMIT 1",
             )
             .bind(build.id)
-            .bind(int(after.max(found.next - 1)))
+            .bind(int(after))
             .fetch_optional(&mut *read)
             .await?;
             if following.is_none() {

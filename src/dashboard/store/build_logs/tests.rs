@@ -90,7 +90,7 @@ async fn lines_that_a_host_tells_twice_differently_come_once() {
     ];
     put(&store, run, &told).await;
     let (found, next) = read(&store, run, "a.drv", 1, 99).await;
-    assert_eq!((found.as_str(), next), ("1 1|2 2|3 3", 4));
+    assert_eq!((found.as_str(), next), ("1 1|2 2|3 3|4 4", 5));
 }
 
 #[tokio::test]
