@@ -21,6 +21,10 @@ impl Tracker {
                     self.enter(Phase::Activating, line, out);
                 }
                 self.facts.interrupted |= text.ends_with("interrupted by the user");
+                // The tool's words on the switch are its last ones: behind them nothing can fail, so they were a builder's.
+                self.facts.switch_errors = false;
+                self.facts.switch_status = None;
+                self.facts.command_status = None;
                 self.block = Some(ErrorBlock::new(line, text));
                 return;
             }
@@ -126,9 +130,9 @@ impl Tracker {
             }
             Meaning::CommandFailed => {
                 self.facts.command_status = said.exit_status();
-                if said.text.contains("switch-to-configuration") {
-                    self.facts.switch_status = said.exit_status();
-                }
+                // The last command that fails is the one that the tool ends for; one before it was a builder's text.
+                let switch = said.text.contains("switch-to-configuration");
+                self.facts.switch_status = said.exit_status().filter(|_| switch);
                 self.builds_itself |= said.text.contains("config.system.build.nixos-rebuild");
                 // It repeats what Nix said already.
                 if self.facts.first_error.is_none() {

@@ -169,11 +169,10 @@ fn without_records_where_nix_frames_the_text() {
     }
 }
 
-#[test]
-fn without_records_and_frame_no_text_makes_a_failure_a_success() {
-    let all: Vec<_> = SPOOFS.iter().chain(ERRORS).copied().collect();
+/// How a switch ends that printed this, as nothing frames it, and left the links as they were.
+fn ended(printed: &[&str], code: i32) -> RunState {
     let mut tracker = tracker(RebuildTool::NixosRebuild);
-    follow(&mut tracker, &all.join("\n"));
+    follow(&mut tracker, &printed.join("\n"));
     let links = SystemState {
         current: Some("/nix/store/old".into()),
         profile: Some("/nix/store/old".into()),
@@ -189,16 +188,28 @@ fn without_records_and_frame_no_text_makes_a_failure_a_success() {
         tool: RebuildTool::NixosRebuild,
         action: "switch".into(),
     };
+    let ended = Ended::Exited(code);
+    let interference = Interference::default();
+    let outcome = outcome(Some(&kind), &ended, &tracker, &interference, &truth);
+    assert_eq!(outcome.exit_code, Some(code));
+    outcome.state
+}
+
+#[test]
+fn without_records_and_frame_no_text_makes_a_failure_a_success() {
+    let all: Vec<_> = SPOOFS.iter().chain(ERRORS).copied().collect();
     for code in [1, 2, 4, 100] {
-        let ended = Ended::Exited(code);
-        let outcome = outcome(
-            Some(&kind),
-            &ended,
-            &tracker,
-            &Interference::default(),
-            &truth,
-        );
-        assert_ne!(outcome.state, RunState::Succeeded, "{code}");
-        assert_eq!(outcome.exit_code, Some(code));
+        assert_ne!(ended(&all, code), RunState::Succeeded, "{code}");
+    }
+}
+
+/// What Nix and the tool say at last is theirs: the build failed, and nothing was activated.
+#[test]
+fn without_records_and_frame_a_failed_build_is_a_failure() {
+    let error = "error: Cannot build '/nix/store/dddddddddddddddddddddddddddddddd-x.drv'.";
+    let python = "Command 'nix build' returned non-zero exit status 1.";
+    for last in [[error].as_slice(), &[error, python]] {
+        let printed: Vec<_> = SPOOFS.iter().chain(last).copied().collect();
+        assert_eq!(ended(&printed, 1), RunState::Failed, "{last:?}");
     }
 }
