@@ -45,7 +45,16 @@ pub(super) struct Counts {
 
 /// The bar that these shown bytes are, if they are one.
 pub(super) fn parse(visible: &[u8]) -> Option<Bar> {
-    if after_escapes(visible).first() != Some(&b'[') {
+    // Builders print `[ 42%] …` and `[12/345] …` by the million.
+    let inner = after_escapes(visible).strip_prefix(b"[")?;
+    if !after_escapes(inner).first()?.is_ascii_digit() {
+        return None;
+    }
+    let status = &inner[..memchr::memchr(b']', inner)?];
+    if !WORDS
+        .iter()
+        .any(|word| memchr::memmem::find(status, word).is_some())
+    {
         return None;
     }
     let text = plain(visible);
@@ -83,6 +92,16 @@ pub(super) fn state(visible: &[u8]) -> &[u8] {
     let end = memchr::memmem::find(visible, b": ").unwrap_or(visible.len());
     &visible[..end]
 }
+
+/// One of these is in every status.
+const WORDS: &[&[u8]] = &[
+    b" built",
+    b" copied",
+    b" DL",
+    b" paths ",
+    b" corrupted",
+    b" untrusted",
+];
 
 /// The parts that say nothing about a rebuild.
 fn is_other(item: &str) -> bool {

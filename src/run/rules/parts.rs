@@ -32,7 +32,7 @@ impl Said {
 
     /// The name of the store path in the line: `hello-2.12` of `'/nix/store/…-hello-2.12.drv'`.
     pub(in crate::run) fn name(&self) -> Option<&str> {
-        self.part("name")
+        self.part("store").map(store_name)
     }
 
     /// The machine that builds: `ssh://box` of `… on 'ssh://box'...`.
@@ -79,8 +79,8 @@ pub(in crate::run) fn store_name(text: &str) -> &str {
     if text.contains('\'') {
         return STORE_NAME
             .as_ref()
-            .and_then(|regex| regex.captures(text)?.name("name"))
-            .map_or(text, |name| name.as_str());
+            .and_then(|regex| regex.captures(text)?.name("store"))
+            .map_or(text, |path| store_name(path.as_str()));
     }
     let file = text.rsplit('/').next().unwrap_or(text);
     let name = file.split_once('-').map_or(file, |(_, name)| name);

@@ -39,7 +39,7 @@ const fn tool_rule(
 /// A quoted store path: `'/nix/store/…-hello-2.12.drv'`; its name is `hello-2.12`.
 macro_rules! store_path {
     () => {
-        r"'/(?:[^'/]*/)*[^'/-]*-(?<name>[^'/]+?)(?:\.drv)?'"
+        r"'(?<store>/[^'-]+-[^']+)'"
     };
 }
 

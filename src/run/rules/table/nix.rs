@@ -22,10 +22,7 @@ pub(super) const RULES: &[Rule] = &[
             ),
         ],
     ),
-    rule(
-        M::PlanEntry,
-        &[r"^  /(?:[^/ ]*/)*[^/ -]*-(?<name>[^/ ]+)\.drv$"],
-    ),
+    rule(M::PlanEntry, &[r"^  (?<store>/[^ -]+-[^ ]+\.drv)$"]),
     // src/libstore/build: derivation goals; the second form comes with `--check`, the third with `--repair`.
     rule(
         M::BuildStart,
