@@ -5,6 +5,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 
 use super::error::HttpError;
+use super::log::{DEFAULT_LIMIT, MAX_LIMIT};
 use super::runs::{query, stored};
 use crate::dashboard::access::Viewer;
 use crate::dashboard::app::AppState;
@@ -13,10 +14,6 @@ use crate::wire::api::{BuildLogLine, BuildLogLines, BuildLogs, LoggedBuild};
 
 /// The most builds in one answer.
 const MAX_BUILDS: usize = 1000;
-/// Lines in one answer, unless `limit` says otherwise.
-const DEFAULT_LIMIT: usize = 1000;
-/// The most lines in one answer.
-const MAX_LIMIT: usize = 5000;
 /// The most builds that a hint names.
 const NAMED: usize = 5;
 

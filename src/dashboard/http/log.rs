@@ -16,9 +16,9 @@ use crate::dashboard::store::output::lines::show;
 use crate::wire::api::{LogGap, LogGaps, LogLines};
 
 /// Lines in one answer, unless `limit` says otherwise.
-const DEFAULT_LIMIT: usize = 1000;
+pub(super) const DEFAULT_LIMIT: usize = 1000;
 /// The most lines in one answer.
-const MAX_LIMIT: usize = 5000;
+pub(super) const MAX_LIMIT: usize = 5000;
 
 /// The most gaps in one answer.
 const MAX_GAPS: usize = 1000;
