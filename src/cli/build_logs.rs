@@ -59,7 +59,7 @@ pub fn show(client: &Client, out: &Output, name: &str, build: &str) -> anyhow::R
     }
     if out.is_json() {
         out.document(&serde_json::json!({
-            "run": run, "drv": drv, "lines": all, "total": page.total, "rest_dropped": page.rest_dropped,
+            "run": run, "drv": drv, "lines": all, "total": page.total, "rest_dropped": page.rest_dropped, "incomplete": page.incomplete,
         }))?;
         return Ok(Exit::Success);
     }
@@ -68,6 +68,9 @@ pub fn show(client: &Client, out: &Output, name: &str, build: &str) -> anyhow::R
         end.push_str(
             "[what it printed after this was not kept: the run's limit of build logs is reached]\n",
         );
+    }
+    if page.incomplete {
+        end.push_str("[it may have printed more: records of this run are missing]\n");
     }
     out.text(&end)?;
     Ok(Exit::Success)

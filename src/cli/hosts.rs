@@ -58,8 +58,9 @@ fn doing(host: &Host) -> String {
     let phase = activity.phase.map_or("starting", |phase| phase.name());
     let count = activity.progress.as_ref().and_then(progress::count);
     let count = count.map_or_else(String::new, |count| format!(" {count}"));
-    // Nothing is said of what nobody knows.
-    let left = activity.eta.filter(|eta| eta.seconds.is_some());
+    // Nothing is said of what nobody knows, nor of a host that nobody hears from.
+    let online = host.status == HostStatus::Online;
+    let left = activity.eta.filter(|eta| online && eta.seconds.is_some());
     let left = left.map(|eta| format!(", {}", remaining(progress::left(eta))));
     format!(
         "{}: {phase}{count}{}",

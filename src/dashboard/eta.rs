@@ -21,7 +21,7 @@ pub use input::{Before, BuildsLeft, Expect, Input, PastWork, Plan, Running, Usua
 pub const TAIL: u64 = 1000;
 /// What takes longer than usual has at least this part of its time so far left.
 const OVERDUE: u64 = 20;
-/// What takes a quarter longer than ever, and so many milliseconds, is overdue.
+/// What takes a quarter longer than nine of ten times before, and so many milliseconds, is overdue.
 const LATE: u64 = 5000;
 /// No more is ever said to be left, in milliseconds: seven days.
 pub const MOST: u64 = 7 * 24 * 3600 * 1000;
@@ -99,7 +99,7 @@ impl Input {
         Some(later.fold(left, |left, expect| left.saturating_add(expect.pick(look))))
     }
 
-    /// Whether what goes on takes clearly longer than it ever did.
+    /// Whether what goes on takes clearly longer than nine of ten times before.
     fn is_overdue(&self, now: u64) -> bool {
         match self.stage() {
             None => false,
@@ -128,7 +128,9 @@ pub fn estimate(input: &Input, now: u64) -> (Eta, Before) {
     let left = left.map(|left| left.clamp(TAIL, MOST));
     let started = input.spans.first().map_or(now, |span| span.started_at);
     let elapsed = now.saturating_sub(started).min(MOST);
-    let percent = left.map_or(0, |left| (elapsed * 100 / (elapsed + left)).min(99) as u8);
+    // A part of a plan that is not known says nothing: what was never told cannot have to fall.
+    let known = left.filter(|_| input.usual.is_some() || !input.is_between_plans());
+    let percent = known.map_or(0, |left| (elapsed * 100 / (elapsed + left)).min(99) as u8);
     let most = input.left(now, Look::Cautious).map(|most| most.min(MOST));
     let unsure = |most: &u64| left.is_some_and(|left| *most > left.saturating_mul(UNSURE));
     let eta = Eta {

@@ -1,7 +1,8 @@
 //! How long derivations took to build, on every host of the fleet: what estimates are told from.
 //!
 //! All of it is in memory; the store has the same, written in the transaction of the records that told it. What hosts say is
-//! not trusted: times and names have limits, and a host can only crowd out what it told itself.
+//! not trusted: times and names have limits. A host crowds out what it told itself first; in a fleet that is near the limit of
+//! all rows, it can also crowd out the oldest ones of others, which costs estimates.
 
 mod expect;
 pub mod forecast;

@@ -114,7 +114,8 @@ pub enum RunEvent {
         offset: u64,
         /// Number of the first line that ends here, counted from 1 over the whole run.
         first_line: u64,
-        /// The lines that end in these bytes.
+        /// The lines that are known to have ended by now, the oldest first. Lines that a program may still have drawn over are
+        /// told later than their bytes, even with none.
         lines: Vec<LineMark>,
         /// In the unfinished line: bytes from its start to the start of what is visible of it (its last redraw).
         #[serde(default, skip_serializing_if = "is_zero")]
@@ -128,7 +129,7 @@ pub enum RunEvent {
         offset: u64,
         /// How many bytes are missing.
         bytes: u64,
-        /// How many line ends were among them.
+        /// How many lines were told of in what is missing.
         lines: u64,
         /// Why, in words.
         reason: String,

@@ -22,7 +22,7 @@ pub struct Remaining {
     pub seconds: Option<u64>,
     /// The most seconds, where that is much more.
     pub most: Option<u64>,
-    /// It takes longer than it ever did: nobody knows how much longer, and no number is shown.
+    /// It takes longer than nine of ten times before: nobody knows how much longer, and no number is shown.
     pub overdue: bool,
 }
 

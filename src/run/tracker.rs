@@ -97,10 +97,10 @@ pub struct Tracker {
     facts: Facts,
     notices: usize,
     last_line: Vec<u8>,
-    /// What the bar said when it was last read; the same once more says nothing new until a line has said something.
-    bar_state: Vec<u8>,
     /// The one before it.
     line_before: Vec<u8>,
+    /// What the bar said when it was last read; the same once more says nothing new until a line has said something.
+    bar_state: Vec<u8>,
     changed: bool,
 }
 

@@ -229,6 +229,11 @@ impl Work {
         &mut self.logs
     }
 
+    /// The tool goes on: the build that failed was not fatal.
+    pub fn went_on(&mut self) {
+        self.registry.went_on();
+    }
+
     /// The first build that failed itself.
     pub fn failure(&self) -> Option<&Failure> {
         self.registry.failure()

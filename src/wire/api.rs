@@ -215,7 +215,7 @@ pub struct Eta {
     /// The most seconds that it may take, where that is much more than `seconds`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds_most: Option<u64>,
-    /// What goes on takes clearly longer than it ever did: `seconds` is no more than what it has left at the least.
+    /// What goes on takes clearly longer than nine of ten times before: `seconds` is no more than what it has left at the least.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub overdue: bool,
 }

@@ -107,7 +107,7 @@ impl Output {
             .iter()
             .any(|found| matches!(found, Tracked::Phase { .. }));
         let full = self.filled == self.chunk.len();
-        if phase || full || self.due().is_some_and(|due| due <= Instant::now()) {
+        if phase || full || self.output_due().is_some_and(|due| due <= Instant::now()) {
             self.flush();
         }
     }
@@ -124,12 +124,17 @@ impl Output {
         }
     }
 
+    fn output_due(&self) -> Option<Instant> {
+        self.has_output().then(|| {
+            self.flushed
+                .map_or_else(Instant::now, |flushed| flushed + COALESCE)
+        })
+    }
+
     /// When [`tick`](Self::tick) has something to do.
     pub(super) fn due(&mut self) -> Option<Instant> {
         let now = Instant::now();
-        let output = self
-            .has_output()
-            .then(|| self.flushed.map_or(now, |flushed| flushed + COALESCE));
+        let output = self.output_due();
         let progress = self
             .tracker
             .has_progress()
@@ -139,7 +144,10 @@ impl Output {
             .tracker
             .build_logs_waiting()
             .1
-            .then(|| self.logged.map_or(now, |logged| logged + LOGS_EVERY));
+            .then_some(())
+            // While the disk is slow nothing is due: it is looked at again when other things are.
+            .filter(|()| self.journal.has_room())
+            .map(|()| self.logged.map_or(now, |logged| logged + LOGS_EVERY));
         output
             .into_iter()
             .chain(progress)

@@ -52,7 +52,7 @@ impl Expect {
         self.pick(view).saturating_sub(elapsed).max(tail)
     }
 
-    /// Whether it takes clearly longer than it ever did.
+    /// Whether it takes clearly longer than nine of ten times before.
     pub(super) fn is_overdue(self, elapsed: u64) -> bool {
         let most = self.pick(Look::Cautious);
         elapsed > most.saturating_add(most / 4).saturating_add(LATE)

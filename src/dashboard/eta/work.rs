@@ -36,14 +36,26 @@ impl Input {
             (Some(built), Some(fetched)) => built.and_then(|built| Some(built.max(fetched?))),
             (built, fetched) => built.or(fetched).flatten(),
         };
-        match (counted, habit) {
+        let left = match (counted, habit) {
             // A list knows what is left and not what waits for what; the runs before know that, and not what is left.
             (Some(counted), Some(habit)) => Some(counted.midpoint(habit)),
             (counted, habit) => counted.or(habit),
+        };
+        // All that is known is done, and the run goes on: what it evaluated may have needed that (import from derivation).
+        let usual = self.usual.as_ref().and_then(|usual| usual.work);
+        match usual.filter(|_| self.is_between_plans()) {
+            Some(work) => left.map(|left| left.max(work.left(elapsed, look))),
+            None => left,
         }
     }
 
-    /// Whether everything that is still fetched and built takes clearly longer than it ever did.
+    /// Whether nothing that is known is still to be built, though the work is not over.
+    pub(super) fn is_between_plans(&self) -> bool {
+        let idle = |builds: &BuildsLeft| builds.waiting == 0 && builds.running.is_empty();
+        self.stage().is_some_and(|stage| stage < 2) && self.builds.as_ref().is_some_and(idle)
+    }
+
+    /// Whether everything that is still fetched and built takes clearly longer than nine of ten times before.
     pub(super) fn is_work_overdue(&self, now: u64) -> bool {
         match &self.builds {
             Some(builds) => builds.are_overdue(now),
@@ -109,7 +121,7 @@ impl BuildsLeft {
         Some(longest.max(work / self.slots.max(1)))
     }
 
-    /// Whether nothing waits and all that goes on takes longer than ever.
+    /// Whether nothing waits and all that goes on takes longer than nine of ten times before.
     fn are_overdue(&self, now: u64) -> bool {
         let late = |build: &Running| {
             let elapsed = now.saturating_sub(build.since);

@@ -122,8 +122,9 @@ impl Entry {
 
     /// Takes what the hub knows of a run here.
     pub fn set_activity(&mut self, run: RunId, activity: Option<HostActivity>, now: Instant) {
-        self.told = Some(now);
         if activity.is_some() {
+            // What another run says does not make what this one said newer.
+            self.told = Some(now);
             self.activity = activity.map(Arc::new);
         } else {
             self.activity.take_if(|own| own.run == run);

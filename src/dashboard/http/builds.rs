@@ -9,7 +9,9 @@ use super::log::{DEFAULT_LIMIT, MAX_LIMIT};
 use super::runs::{query, stored};
 use crate::dashboard::access::Viewer;
 use crate::dashboard::app::AppState;
+use crate::dashboard::store::runs::RunRow;
 use crate::run::ansi;
+use crate::run::phase::RunState;
 use crate::wire::api::{BuildLogLine, BuildLogLines, BuildLogs, LoggedBuild};
 
 /// The most builds in one answer.
@@ -37,7 +39,10 @@ pub async fn list(
     found.truncate(MAX_BUILDS);
     Ok(Json(BuildLogs {
         more,
-        incomplete: row.notes.build_logs_cut || found.iter().any(|build| build.rest_dropped),
+        incomplete: row.notes.build_logs_cut
+            || row.is_incomplete()
+            || lost(&row)
+            || found.iter().any(|build| build.rest_dropped),
         builds: found
             .into_iter()
             .map(|build| LoggedBuild {
@@ -48,6 +53,11 @@ pub async fn list(
             })
             .collect(),
     }))
+}
+
+/// Whether nobody knows how the run ended, and so not what it printed last either.
+fn lost(row: &RunRow) -> bool {
+    row.shown().state == RunState::Lost
 }
 
 /// A range of lines of one of them.
@@ -104,6 +114,7 @@ pub async fn lines(
         next: found.next,
         total: build.lines,
         rest_dropped: build.rest_dropped,
+        incomplete: row.notes.build_logs_cut || row.is_incomplete() || lost(&row),
         lines: found
             .lines
             .into_iter()

@@ -59,9 +59,13 @@ impl Lookups {
         self.tasks.len()
     }
 
-    /// What one that is done has found. None if it found nothing, or if there is none.
+    /// What the next one finds that finds something. None if there is none.
     pub async fn next(&mut self) -> Option<Found> {
-        self.tasks.join_next().await?.ok()?
+        loop {
+            if let Ok(Some(found)) = self.tasks.join_next().await? {
+                return Some(found);
+            }
+        }
     }
 
     /// The same without waiting: what those that are done have found.

@@ -77,7 +77,7 @@ impl Hub {
                 heard,
                 ..
             } = changed;
-            self.begin_forecast(&track.row, draft.now);
+            self.begin_forecast(&track.row, track.row.created_at);
             if let Some(forecast) = self.forecasts.get_mut(&track.row.id) {
                 forecast.built(built);
                 if let Some(at) = heard {

@@ -85,6 +85,8 @@ impl Changed {
                 host.bytes.saturating_sub(bytes)
             ),
         };
+        // Lines of builds' logs may have been among what is gone.
+        self.track.row.notes.build_logs_cut = true;
         if host.bytes < bytes
             || host.lines < lines
             || gap.lines > gap.bytes
@@ -107,8 +109,6 @@ impl Changed {
             self.added.gap(&mut track.end, &mut track.sizes, at, &gap);
         }
         let row = &mut self.track.row;
-        // Lines of builds' logs may have been among what is gone.
-        row.notes.build_logs_cut = true;
         if view.state.is_terminal() || view.state == RunState::Queued {
             view.state = row.view.state;
             view.outcome = None;

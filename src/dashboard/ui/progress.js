@@ -83,7 +83,7 @@ export function share(run, eta) {
 
 /** From here on, hours are said, in halves. */
 const HOURS_FROM = 90 * 60;
-/** What takes longer than it ever did. */
+/** What takes longer than nine of ten times before. */
 const OVERDUE = 'longer than usual';
 /** In the words of `leftText` and in those of `leftShort`. */
 const LONG = { few: 'a few seconds', about: 'about ', upTo: 'up to ', to: ' to ', seconds: ' seconds', minute: ' minute', minutes: ' minutes', hours: ' hours' };

@@ -21,7 +21,7 @@
  * @property {RunningBuild[]} [running] the longest first
  */
 /** @typedef {{name: string, host?: string, phase?: string, since: number}} RunningBuild `since`: milliseconds since the epoch by the host's clock */
-/** @typedef {{percent: number, seconds: number | null, seconds_most?: number, overdue?: boolean}} Eta `seconds` when it was told; null while nothing is known. `overdue`: it takes longer than it ever did */
+/** @typedef {{percent: number, seconds: number | null, seconds_most?: number, overdue?: boolean}} Eta `seconds` when it was told; null while nothing is known. `overdue`: it takes longer than nine of ten times before */
 /** @typedef {{name: string, drv?: string, host?: string, cause: string, log?: string[]}} Failure the build that failed, and the end of its log */
 /** @typedef {{cpu: number, ram: number, swap: number, load: number}} Metrics */
 /** @typedef {{name: string, description: string, changes_host: boolean}} OfferedCommand */
@@ -92,6 +92,6 @@
 /** @typedef {{code: string, message: string, hint: string}} ApiErrorBody */
 
 /** @typedef {{builds: {name: string, drv: string, lines: number, rest_dropped: boolean}[], more: boolean, incomplete: boolean}} BuildLogs in the order in which they first printed something */
-/** @typedef {{lines: {n: number, text: string}[], next: number, total: number, complete: boolean, rest_dropped: boolean}} BuildLogLines numbers that are missing are lines that could not be kept */
+/** @typedef {{lines: {n: number, text: string}[], next: number, total: number, complete: boolean, rest_dropped: boolean, incomplete: boolean}} BuildLogLines numbers that are missing are lines that could not be kept; `incomplete`: there may have been more at the end */
 
 export {};

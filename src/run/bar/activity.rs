@@ -84,9 +84,15 @@ impl<'a> Activity<'a> {
     }
 }
 
-/// Whether the shown bytes of a line are an activity: a line of Lix's bar of several lines.
+/// Whether the shown bytes of a line are one of Lix's bar of several lines: an activity, or how many more there are than the
+/// screen has room for (`And 3 more...`).
 pub(in crate::run) fn is_activity(visible: &[u8]) -> bool {
-    Activity::parse(plain(visible).trim_end()).is_some()
+    let text = plain(visible);
+    let text = text.trim_end();
+    let more = text
+        .strip_prefix("And ")
+        .and_then(|rest| rest.strip_suffix(" more..."));
+    more.is_some_and(|more| more.parse::<u64>().is_ok()) || Activity::parse(text).is_some()
 }
 
 /// The name of a store path at the start of `text`, and what follows it (Nix src/libstore/path.cc, `checkName`).

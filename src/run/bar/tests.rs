@@ -173,7 +173,9 @@ fn other_activities() {
         assert_eq!(Activity::parse(text), Some(Activity::Other), "{text}");
         assert_eq!(Activity::text(text), text);
     }
+    assert!(is_activity(b"And 3 more..."));
     for text in [
+        "And then some more...",
         "building the system configuration...",
         "building '/nix/store/x.drv'...",
         "building ",

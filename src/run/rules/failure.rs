@@ -29,7 +29,9 @@ impl BuildFailure {
             drv: path.strip_suffix(".drv").map(|_| path.to_owned()),
             name: store_name(path).to_owned(),
             host: None,
-            itself: !cause.contains("dependenc"),
+            itself: !["dependency failed", "dependencies failed"]
+                .iter()
+                .any(|end| cause.ends_with(end)),
             cause,
         }
     }
@@ -45,8 +47,9 @@ pub(in crate::run) fn failure(text: &str) -> Option<BuildFailure> {
         .or_else(|| killed(text))
         .or_else(|| no_machine(text))
         .or_else(|| of_dependencies(text))?;
-    // decideWhetherDiskFull: Nix looks at the disk after a build has failed.
-    if text.contains("lack of free disk space") {
+    // decideWhetherDiskFull: Nix looks at the disk after a build has failed. A builder's lines begin with `> `.
+    let note = "note: build failure may have been caused by lack of free disk space";
+    if text.lines().any(|line| line.trim_start().starts_with(note)) {
         found.cause.push_str("; the disk may be full");
     }
     Some(found)

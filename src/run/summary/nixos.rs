@@ -59,7 +59,11 @@ fn switch_status(code: i32, hidden: bool, tracker: &Tracker, truth: &GroundTruth
     let facts = tracker.facts();
     let units =
         facts.units_failed || !facts.failed_units.is_empty() || !facts.failed_users.is_empty();
-    let told = facts.switch_status.or(facts.command_status);
+    // The bash tool names no status of a command: a text that does is a builder's.
+    let told = facts
+        .switch_status
+        .or(facts.command_status)
+        .filter(|_| !hidden);
     match told {
         Some(status) => status,
         None if hidden && units => 4,

@@ -67,6 +67,11 @@ impl Tracker {
     pub(super) fn went_on(&mut self) {
         self.facts.first_error = None;
         self.facts.failure = None;
+        self.work.went_on();
+        // Nor has anything been said of a switch that has not begun.
+        self.facts.switch_errors = false;
+        self.facts.switch_status = None;
+        self.facts.command_status = None;
     }
 
     /// What an activation does next.

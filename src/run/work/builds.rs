@@ -263,6 +263,10 @@ impl Registry {
         std::mem::replace(&mut self.times, rest)
     }
 
+    pub(super) fn went_on(&mut self) {
+        self.failure = None;
+    }
+
     pub(super) fn failure(&self) -> Option<&Failure> {
         self.failure.as_ref()
     }

@@ -39,6 +39,8 @@ pub struct BuildLogLines {
     pub complete: bool,
     /// What it printed after its last line was not kept.
     pub rest_dropped: bool,
+    /// It may have printed more after its last line: records of the run were given up, removed, or never came.
+    pub incomplete: bool,
 }
 
 /// One line of a build's log.

@@ -5,8 +5,8 @@ import { BuildLines, KEPT, PAGE } from '../../../src/dashboard/ui/log/build_line
 
 /** @param {number} from @param {number} to */
 const lines = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => ({ n: from + i, text: `line ${from + i}` }));
-/** @param {{n: number, text: string}[]} told @param {number} total @param {boolean} [complete] @param {boolean} [dropped] */
-const answer = (told, total, complete = false, dropped = false) => ({ lines: told, next: 0, total, complete, rest_dropped: dropped });
+/** @param {{n: number, text: string}[]} told @param {number} total @param {boolean} [complete] @param {boolean} [dropped] @param {boolean} [incomplete] */
+const answer = (told, total, complete = false, dropped = false, incomplete = false) => ({ lines: told, next: 0, total, complete, rest_dropped: dropped, incomplete });
 /** @param {{added: import('../../../src/dashboard/ui/log/build_lines.js').Row[]}} taken */
 const shown = ({ added }) => added.map((row) => (row.note ? row.text : row.n));
 
@@ -46,4 +46,12 @@ test('of a long log its head and its end are shown, and the page holds no more t
   }
   assert.equal(log.rows, KEPT + PAGE);
   assert.equal(gone + log.rows, PAGE + 1 + 20 * PAGE);
+});
+
+test('a log whose end may be missing says so once, behind its last line', () => {
+  const log = new BuildLines();
+  assert.deepEqual(shown(log.take(answer(lines(1, 2), 4, false, false, true))), [1, 2]);
+  assert.deepEqual(shown(log.take(answer(lines(3, 4), 4, false, false, true))), [3, 4, 'It may have printed more here: records of this run are missing.']);
+  assert.deepEqual(shown(log.take(answer([], 4, false, false, true))), []);
+  assert.deepEqual(shown(log.take(answer([], 4, true, false, true))), []);
 });

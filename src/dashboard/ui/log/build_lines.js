@@ -16,6 +16,8 @@ export class BuildLines {
     /** Rows in the page. */
     this.rows = 0;
     this.complete = false;
+    /** Whether it was said that more may be missing. */
+    this.doubted = false;
   }
 
   /** The query of the next request. @param {string} drv */
@@ -36,6 +38,10 @@ export class BuildLines {
       if (n > this.next) added.push(missing(this.next, n - 1));
       added.push({ n, text, note: false });
       this.next = n + 1;
+    }
+    if (answer.incomplete && answer.total < this.next && !this.doubted) {
+      this.doubted = true;
+      added.push(note('It may have printed more here: records of this run are missing.'));
     }
     const more = !answer.complete && added.length > 0 && answer.total >= this.next;
     if (answer.complete && !this.complete) {

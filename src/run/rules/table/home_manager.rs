@@ -8,13 +8,17 @@ use crate::run::rules::Meaning as M;
 const TOOL: &[RebuildTool] = &[HomeManager, DarwinRebuild];
 
 pub(super) const RULES: &[Rule] = &[
+    tool_rule(M::Activating, TOOL, &[r"^Starting Home Manager activation"]),
     tool_rule(
         M::Activating,
-        TOOL,
-        &[
-            r"^Starting Home Manager activation",
-            r"^Activating [A-Za-z][A-Za-z0-9_-]*$",
-        ],
+        &[HomeManager],
+        &[r"^Activating [A-Za-z][A-Za-z0-9_-]*$"],
+    ),
+    // In nix-darwin's activation it never comes first; `Activating virtualenv` is any builder's.
+    tool_rule(
+        M::Step,
+        &[DarwinRebuild],
+        &[r"^Activating [A-Za-z][A-Za-z0-9_-]*$"],
     ),
     tool_rule(
         M::Step,

@@ -17,7 +17,7 @@ pub(super) const RULES: &[Rule] = &[
         &[
             r"^This is not a NixOS installation!",
             r"^Could not open lock$",
-            r"^Could not acquire lock",
+            r"^Could not acquire lock(?: at .* line \d+\.)?$",
             r"^Pre-switch check '",
             r"^Pre-switch checks failed",
         ],

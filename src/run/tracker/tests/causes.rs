@@ -179,3 +179,20 @@ fn failed_builds_of_all_wordings() {
         assert_eq!(tracker.progress().builds.unwrap().failed, 1, "{text}");
     }
 }
+
+/// nixos-rebuild goes on when it cannot build itself.
+#[test]
+fn a_build_that_did_not_matter_is_not_the_cause() {
+    let own = "error: builder for '/nix/store/h-nixos-rebuild-ng.drv' failed with exit code 1\n";
+    let name = |text: &str| {
+        let tracker = after(RebuildTool::NixosRebuild, "switch", text);
+        tracker.failure().map(|failure| failure.name)
+    };
+    assert_eq!(name(own).as_deref(), Some("nixos-rebuild-ng"));
+    assert_eq!(
+        name(&format!("{own}{MARKER}error: attribute 'x' missing\n")),
+        None
+    );
+    let x = "error: builder for '/nix/store/h-x.drv' failed with exit code 2\n";
+    assert_eq!(name(&format!("{own}{MARKER}{x}")).as_deref(), Some("x"));
+}

@@ -213,3 +213,25 @@ fn without_records_and_frame_a_failed_build_is_a_failure() {
         assert_eq!(ended(&printed, 1), RunState::Failed, "{last:?}");
     }
 }
+
+/// What a builder printed of a switch counts no more once the switch begins.
+#[test]
+fn a_builder_does_not_say_how_the_switch_ended() {
+    let spoof = "subprocess.CalledProcessError: Command '['git']' returned non-zero exit status 4.";
+    let stopped = [
+        spoof,
+        "building the system configuration...",
+        "activating the configuration...",
+        "Failed to run activate script",
+    ];
+    let bash = "warning: error(s) occurred while switching to the new configuration";
+    let failed: Vec<_> = stopped.iter().copied().chain([bash]).collect();
+    assert_eq!(ended(&failed, 1), RunState::Failed);
+    let units = [
+        spoof,
+        "activating the configuration...",
+        "warning: the following units failed: a.service",
+        bash,
+    ];
+    assert_eq!(ended(&units, 1), RunState::Degraded);
+}
