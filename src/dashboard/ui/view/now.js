@@ -2,7 +2,7 @@
 // What a run does this second: how far it is, when it will be over, what is being built.
 
 import { dashboardNow } from '../api.js';
-import { add, fill, h, setText } from '../dom.js';
+import { h, setText } from '../dom.js';
 import { plural } from '../format.js';
 import { buildText, leftText, progressParts, share } from '../progress.js';
 import { isFinal, isWaiting } from '../words.js';
@@ -25,6 +25,8 @@ export class Now {
     /** The most rows of builds so far: their room stays, so that the log below does not jump. */
     this.rows = 0;
     this.key = '';
+    /** Rows of builds. @type {Map<string, HTMLElement>} */
+    this.shown = new Map();
     /** When the run was told, on `performance.now()`. */
     this.told = 0;
     /** Nothing is heard of the host: what was so when it was last heard does not move. */
@@ -62,21 +64,39 @@ export class Now {
     if (run) this.tick(run, true);
   }
 
+  /** @param {RunningBuild} build */
+  row(build) {
+    const { name } = buildText(build, 0);
+    return h('li', {}, h('button', { type: 'button', class: 'link build-name', 'aria-label': `Log of ${name}`, onclick: () => this.onBuild({ name: build.name }) }, name), h('span', { class: 'quiet build-where' }), h('span', { class: 'elapsed quiet' }));
+  }
+
   /** @param {RunningBuild[]} running those that are named @param {number} count all of them */
   drawBuilds(running, count) {
     this.builds.hidden = running.length === 0 && this.rows === 0;
     const key = JSON.stringify([running, count]);
     if (key === this.key) return;
     this.key = key;
-    const focused = [...this.builds.children].findIndex((row) => row.contains(document.activeElement));
-    fill(this.builds);
-    for (const build of running) {
+    // A row stays the same element while its build runs: a click or the focus is not lost when another one ends.
+    const before = this.shown;
+    this.shown = new Map();
+    const rows = running.map((build) => {
+      const id = JSON.stringify([build.name, build.host, build.since]);
+      // Two of a name that began together are two rows.
+      const row = (this.shown.has(id) ? undefined : before.get(id)) ?? this.row(build);
+      if (!this.shown.has(id)) this.shown.set(id, row);
       const { name, where } = buildText(build, 0);
-      add(this.builds, h('li', { title: `${name} ${where}`.trim() }, h('button', { type: 'button', class: 'link build-name', 'aria-label': `Log of ${name}`, onclick: () => this.onBuild({ name: build.name }) }, name), h('span', { class: 'quiet build-where' }, where), h('span', { class: 'elapsed quiet' })));
-    }
+      row.title = `${name} ${where}`.trim();
+      const place = row.querySelector('.build-where');
+      if (place) setText(/** @type {HTMLElement} */ (place), where);
+      return row;
+    });
     const more = count - running.length;
-    if (running.length > 0 && more > 0) add(this.builds, h('li', { class: 'quiet' }, `and ${plural(more, 'more build')}`));
-    if (focused >= 0) this.builds.children[focused]?.querySelector('button')?.focus();
+    if (running.length > 0 && more > 0) rows.push(h('li', { class: 'quiet' }, `and ${plural(more, 'more build')}`));
+    for (const child of [...this.builds.children]) if (!rows.includes(/** @type {HTMLElement} */ (child))) child.remove();
+    rows.forEach((row, at) => {
+      const there = this.builds.children[at];
+      if (there !== row) this.builds.insertBefore(row, there ?? null);
+    });
     this.rows = Math.max(this.rows, Math.min(ROOM, this.builds.children.length));
     this.builds.style.setProperty('--rows', String(this.rows));
   }
