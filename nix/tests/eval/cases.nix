@@ -159,6 +159,30 @@ in
       ];
     }
     {
+      name = "metrics below /home are all that is there of it";
+      config = fleet {
+        agent.settings.metrics.stasysmo_paths = [
+          "/run/stasysmo"
+          "/home/ada/.cache/stasysmo"
+        ];
+      };
+      facts = config: [
+        (fact "systemd would drop the mount" (
+          (unit config "nixfleet-agent").serviceConfig.ProtectHome == "tmpfs"
+        ))
+        (fact "something else is mounted" (
+          (unit config "nixfleet-agent").serviceConfig.BindReadOnlyPaths == [ "-/home/ada/.cache/stasysmo" ]
+        ))
+      ];
+    }
+    {
+      name = "metrics elsewhere: homes stay inaccessible";
+      config = fleet { agent.settings.metrics.stasysmo_paths = [ "/run/stasysmo" ]; };
+      facts = config: [
+        (fact "homes are a tmpfs" ((unit config "nixfleet-agent").serviceConfig.ProtectHome == true))
+      ];
+    }
+    {
       name = "a switch leaves agent and helper alone";
       config = fleet { };
       facts =
