@@ -96,6 +96,11 @@ def check(node):
     expect("characters of the token", len(token.strip()), 64)
     node.exec("systemctl", "restart", "nixfleet-credentials.service")
     expect("the token after another start", node.exec("cat", file), token)
+    # As where the disk is full: what was made is too short.
+    write(node.path("/usr/local/lib/short/head"), "#!/bin/sh\nexec /usr/bin/head --bytes 10 /dev/urandom\n", 0o755)
+    status, said = node.try_exec("env", "PATH=/usr/local/lib/short:/usr/bin:/bin", "/usr/local/lib/nixfleet/credentials")
+    expect(f"exit status of a script that made too little ({said})", status, 1)
+    expect("the token after that", node.exec("cat", file), token)
     expect("what listens", [line.split()[3] for line in node.exec("ss", "-Hltn").splitlines()], ["127.0.0.1:8000"])
     # As the wrapper on NixOS's PATH does it.
     made = node.exec("runuser", "--user", "nixfleet-dashboard", "--", "nixfleet-dashboard", "--config", "/etc/nixfleet/dashboard.toml",
