@@ -103,7 +103,7 @@ in
         type = types.nullOr types.str;
         default = null;
         example = "git@git.example.org:fleet.git";
-        description = "Where to clone the configuration from. Then the working copy is the agent's own, and `pull` makes it equal to the branch.";
+        description = "Where to clone the configuration from. Then the working copy is the agent's own, and `pull` makes it equal to the branch. Without credentials: it ends up in the store.";
       };
       dir = mkOption {
         type = types.nullOr types.externalPath;

@@ -259,6 +259,38 @@ in
       warnings = [ "`services.nixfleet.agent.rebuild.flake` is not set" ];
     }
     {
+      name = "a token in a repository's address";
+      config = fleet { agent.repo.url = "https://ada:sesame@git.example.org/fleet.git"; };
+      errors = [
+        "`services.nixfleet.agent.repo.url` has a user or a token before the host's name"
+      ];
+    }
+    {
+      name = "a token in place of a user, as a key of settings";
+      config = fleet { agent.settings.repo.url = "HTTP://sesame@git.example.org"; };
+      errors = [ "`services.nixfleet.agent.repo.url` has a user or a token" ];
+    }
+    {
+      name = "a token in a flake's address";
+      config = fleet { agent.rebuild.flake = "git+https://ada:sesame@git.example.org/fleet.git#web1"; };
+      errors = [ "`services.nixfleet.agent.rebuild.flake` has a user or a token" ];
+    }
+    {
+      name = "addresses without secrets";
+      config = fleet {
+        agent.repo.url = "https://git.example.org/@fleet/hosts.git";
+        agent.rebuild.flake = "git+ssh://git@git.example.org/fleet.git#web1";
+      };
+    }
+    {
+      name = "a token in a repository's address, in the words of the earlier NixFleet";
+      config = lib.recursiveUpdate (fleet { }) {
+        services.nixfleet-agent.repoUrl = "https://ada:sesame@git.example.org/fleet.git";
+      };
+      errors = [ "`services.nixfleet.agent.repo.url` has a user or a token" ];
+      warnings = [ "`services.nixfleet-agent.repoUrl' defined" ];
+    }
+    {
       name = "pull without a repository";
       config = fleet { agent.allowedCommands = [ "pull" ]; };
       errors = [ "`services.nixfleet.agent.allowedCommands` has a command that works on a repository" ];
