@@ -76,8 +76,9 @@ in
       default = null;
       example = "/run/agenix/nixfleet-token";
       description = ''
-        File outside the store whose first line is the token that agents and dashboard share. Under systemd it is loaded as a
-        credential and may be root's and 0600; elsewhere the agent itself must be able to read it.
+        File outside the store whose first line is the token that agents and dashboard share. On NixOS it is loaded as a
+        credential and may be root's and 0600. On macOS the account `_nixfleet-agent` must be able to read it, with home-manager
+        you must.
       '';
     };
 
