@@ -1,7 +1,8 @@
 """A host as NixOS's module makes it, on real systemd. Usage: nixos_units.py ROOT WORK PROGRAMS
 
 Units, files and script are those of nix/tests/eval/golden/alone, which tests/steps/45-nix holds against the module; only the
-paths in the store are others here. The agent has its metrics below a home as the host of golden/host has. Runs in namespaces of its own, which the step makes.
+paths in the store are others here. The agent has its metrics below a home as the host of golden/host has. Runs in namespaces
+of its own, which the step makes.
 """
 
 import json
