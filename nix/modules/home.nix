@@ -40,7 +40,7 @@ in
   ];
 
   options.services.nixfleet = {
-    enable = lib.mkEnableOption "NixFleet's agent for this home, which reports to {option}`services.nixfleet.agent.url`";
+    enable = lib.mkEnableOption "NixFleet's agent for this home, which reports to {option}`services.nixfleet.agent.url`. On Linux it ends with your last session, and runs with it, unless `loginctl enable-linger` keeps your systemd";
 
     package = mkOption {
       type = types.package;

@@ -51,8 +51,9 @@ class Fleet:
         self.watches += 1
         here = f"/tmp/watch-{self.watches}"
         environment = f"NIXFLEET_URL={self.url} NIXFLEET_TOKEN_FILE=/root/token"
+        # By itself a unit has the programs of systemd's package on its PATH and no others.
         self.machine.succeed(
-            f"systemd-run --quiet --unit=watch-{self.watches} bash -c "
+            f"systemd-run --quiet --setenv=PATH=/run/current-system/sw/bin --unit=watch-{self.watches} bash -c "
             f"'{environment} nixfleet {command} > {here}.out 2> {here}.err; echo $? > {here}.status'"
         )
         return self.wait_until(f"{host} runs", lambda: ((self.host(host) or {}).get("activity") or {}).get("run"), 30)

@@ -57,6 +57,8 @@ rec {
   # Every machine: the modules, and the token where the store is not.
   machine = {
     imports = [ ../modules/nixos.nix ];
+    # Machines of tests have no switch-to-configuration by themselves.
+    system.switch.enable = true;
     environment.etc."nixfleet-test-token" = {
       text = token + "\n";
       mode = "0600";

@@ -3,6 +3,9 @@
 import sys
 from pathlib import Path
 
+METRICS = ("Service", "BindReadOnlyPaths")
+HOME = ("Service", "ProtectHome")
+
 # Where they differ on purpose, and why.
 DIFFERENT = {
     # Programs and files are in the store there.
@@ -13,7 +16,7 @@ DIFFERENT = {
     ("Unit", "After"),
     ("Unit", "Wants"),
     # Metrics below /home, where a host has them there.
-    ("Service", "BindReadOnlyPaths"),
+    METRICS,
     # A switch restarts the dashboard at its end, and does not stop it at its beginning.
     ("nixfleet-dashboard.service", "X-StopIfChanged"),
 }
@@ -42,6 +45,9 @@ def main():
             continue
         compared += 1
         ours, theirs = read(unit), read(other)
+        # A mount below what is inaccessible would be none: it needs the tmpfs, and nothing else may have that.
+        if METRICS in ours:
+            theirs[HOME] = ["tmpfs"]
         for key in sorted(ours.keys() | theirs.keys()):
             if key in DIFFERENT or (unit.name, key[1]) in DIFFERENT or ours.get(key) == theirs.get(key):
                 continue

@@ -1,9 +1,11 @@
 """A host as NixOS's module makes it, on real systemd. Usage: nixos_units.py ROOT WORK PROGRAMS
 
 Units, files and script are those of nix/tests/eval/golden/alone, which tests/steps/45-nix holds against the module; only the
-paths in the store are others here. Runs in namespaces of its own, which the step makes.
+paths in the store are others here. The agent has its metrics below a home as the host of golden/host has. Runs in namespaces
+of its own, which the step makes.
 """
 
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -14,6 +16,11 @@ from node import Node, wait_until
 from scenarios import expect
 
 GOLDEN = UNITS.parent / "nix/tests/eval/golden/alone"
+# What the module adds to the agent's unit for metrics below a home, by the keys of the unit.
+METRICS_UNIT = UNITS.parent / "nix/tests/eval/golden/host/nixfleet-agent.service"
+METRICS_KEYS = ("BindReadOnlyPaths=", "ProtectHome=")
+METRICS = "/home/ada/.cache/stasysmo"
+AGENT = f'interval = 1\n\n[metrics]\nstasysmo_paths = ["{METRICS}"]\n'
 PLACES = {
     "/nix/store/…-nixfleet-agent/bin": "/usr/local/bin",
     "/nix/store/…-nixfleet-dashboard/bin": "/usr/local/bin",
@@ -27,6 +34,15 @@ COMMAND = '\n[commands.hello]\nargv = ["/usr/bin/echo", "hello from root"]\n'
 EXPOSURE = {"nixfleet-agent": 20, "nixfleet-dashboard": 15, "nixfleet-agent-helper": 25, "nixfleet-credentials": 20}
 
 
+def with_metrics(text):
+    """The agent's unit with metrics below a home."""
+    lines = [line for line in text.splitlines() if not line.startswith(METRICS_KEYS)]
+    added = [line for line in METRICS_UNIT.read_text().splitlines() if line.startswith(METRICS_KEYS)]
+    expect("the key that names the directory", added[0], f"BindReadOnlyPaths=-{METRICS}")
+    at = lines.index("[Service]") + 1
+    return "\n".join(lines[:at] + added + lines[at:]) + "\n"
+
+
 def layer_of(programs, layer):
     """What the host has beside Debian."""
     for program in ("nixfleet", "nixfleet-agent", "nixfleet-dashboard"):
@@ -35,6 +51,8 @@ def layer_of(programs, layer):
         text = unit.read_text()
         for there, here in PLACES.items():
             text = text.replace(there, here)
+        if unit.name == METRICS_UNIT.name:
+            text = with_metrics(text)
         if "/nix/store/" in text:
             raise AssertionError(f"{unit} has a path in the store that this test does not know: {text}")
         write(layer / "etc/systemd/system" / unit.name, text)
@@ -44,11 +62,29 @@ def layer_of(programs, layer):
                 wants.mkdir(parents=True, exist_ok=True)
                 (wants / unit.name).symlink_to(f"../{unit.name}")
     write(layer / "usr/local/lib/nixfleet/credentials", "#!/bin/bash\nset -e\n" + (GOLDEN / "nixfleet-credentials.sh").read_text(), 0o755)
-    for name in ("agent", "helper", "dashboard"):
-        write(layer / f"etc/nixfleet/{name}.toml", (GOLDEN / f"{name}.toml").read_text() + (COMMAND if name == "helper" else ""))
+    for name, more in (("agent", AGENT), ("helper", COMMAND), ("dashboard", "")):
+        write(layer / f"etc/nixfleet/{name}.toml", (GOLDEN / f"{name}.toml").read_text() + more)
+    # A home of one's own, and beside the metrics something that is nobody else's business.
+    write(layer / METRICS.lstrip("/") / "snapshot", "")
+    write(layer / "home/ada/private", "private\n")
+    (layer / "home/ada").chmod(0o700)
     write(layer / "usr/lib/tmpfiles.d/nixfleet.conf", (GOLDEN / "tmpfiles.conf").read_text())
     for file in (UNITS / "sysusers.d").glob("*.conf"):
         write(layer / "usr/lib/sysusers.d" / file.name, file.read_text())
+
+
+def check_metrics(node, cli):
+    """Metrics below a home that is closed to the agent arrive, and are all that it sees of that home."""
+    snapshot = f"echo \"v1 $(date +%s) 21 43 0 0.50 4\" > {METRICS}/snapshot"
+    node.exec("sh", "-c", snapshot)
+
+    def ram():
+        hosts = json.loads(node.exec(*cli, "hosts", "--json"))["hosts"]
+        return (hosts[0]["metrics"] or {}).get("ram") == 43
+
+    wait_until("the metrics are there", ram, 10)
+    pid = node.exec("systemctl", "show", "--property=MainPID", "--value", "nixfleet-agent.service").strip()
+    expect("what the agent sees of the home", node.exec("ls", "-A", f"/proc/{pid}/root/home/ada").split(), [".cache"])
 
 
 def check(node):
@@ -61,12 +97,18 @@ def check(node):
     expect("characters of the token", len(token.strip()), 64)
     node.exec("systemctl", "restart", "nixfleet-credentials.service")
     expect("the token after another start", node.exec("cat", file), token)
+    # As where the disk is full: what was made is too short.
+    write(node.path("/usr/local/lib/short/head"), "#!/bin/sh\nexec /usr/bin/head --bytes 10 /dev/urandom\n", 0o755)
+    status, said = node.try_exec("env", "PATH=/usr/local/lib/short:/usr/bin:/bin", "/usr/local/lib/nixfleet/credentials")
+    expect(f"exit status of a script that made too little ({said})", status, 1)
+    expect("the token after that", node.exec("cat", file), token)
     expect("what listens", [line.split()[3] for line in node.exec("ss", "-Hltn").splitlines()], ["127.0.0.1:8000"])
     # As the wrapper on NixOS's PATH does it.
     made = node.exec("runuser", "--user", "nixfleet-dashboard", "--", "nixfleet-dashboard", "--config", "/etc/nixfleet/dashboard.toml",
                      "token", "create", "tests", "--role", "admin")
     write(node.path("/root/token"), made, 0o600)
     wait_until("the host is online", lambda: '"status":"online"' in node.try_exec(*cli, "hosts", "--json")[1].replace(" ", ""), 20)
+    check_metrics(node, cli)
     status, said = node.try_exec(*cli, "run", node.name, "hello")
     expect(f"exit status of a run ({said})", status, 0)
     expect(f"what it printed ({said})", "hello from root" in said, True)

@@ -14,9 +14,21 @@ let
     url: builtins.match "[a-z]+://(localhost|127[.][0-9.]+|\\[::1])(:[0-9]+)?(/.*)?" url != null;
   # nixos-rebuild runs in `/`: a path must be absolute, or have a scheme such as `github:`.
   absolute = flake: builtins.match "(/|[a-z][a-z0-9+.-]*:).*" flake != null;
+  # The files of agent and helper are in the store. An address is not repeated in what is said of it.
+  secretive = url: builtins.match "([a-z]+[+])?[Hh][Tt][Tt][Pp][Ss]?://[^/?#]*@.*" url != null;
+  noCredentials = name: url: {
+    assertion = !secretive url;
+    message = ''
+      ${option}.${name}` has a user or a token before the host's name, and it would be in the Nix store, which everybody can read.
+      Write the address without what ends with "@". Use ssh and ${option}.repo.sshKeyFile`, or a git credential helper of whoever
+      runs the rebuilds (root on NixOS and nix-darwin).
+    '';
+  };
 in
 {
   assertions = cfg: [
+    (noCredentials "repo.url" (cfg.settings.repo.url or ""))
+    (noCredentials "rebuild.flake" (cfg.settings.rebuild.flake or ""))
     {
       assertion = cfg.url == null || scheme cfg.url;
       message = ''

@@ -153,22 +153,29 @@ in
       unitConfig.X-StopOnRemoval = false;
       # A long outage does not leave it dead.
       startLimitIntervalSec = 0;
-      serviceConfig = hardening.agent // {
-        Type = "exec";
-        ExecStart = "${cfg.package}/bin/nixfleet-agent --config ${cfg.configFile}";
-        User = name;
-        Group = name;
-        LoadCredential = [ "agent-token:${cfg.effectiveTokenFile}" ];
-        StateDirectory = "nixfleet-agent";
-        StateDirectoryMode = "0700";
-        Restart = "always";
-        RestartSec = 1;
-        TimeoutStopSec = 20;
-        OOMScoreAdjust = -500;
-        MemoryMax = mkDefault "256M";
-        TasksMax = mkDefault 64;
-        BindReadOnlyPaths = mkIf (stasysmo != [ ]) (map (path: "-${path}") stasysmo);
-      };
+      serviceConfig =
+        hardening.agent
+        // {
+          Type = "exec";
+          ExecStart = "${cfg.package}/bin/nixfleet-agent --config ${cfg.configFile}";
+          User = name;
+          Group = name;
+          LoadCredential = [ "agent-token:${cfg.effectiveTokenFile}" ];
+          StateDirectory = "nixfleet-agent";
+          StateDirectoryMode = "0700";
+          Restart = "always";
+          RestartSec = 1;
+          TimeoutStopSec = 20;
+          OOMScoreAdjust = -500;
+          MemoryMax = mkDefault "256M";
+          TasksMax = mkDefault 64;
+        }
+        // lib.optionalAttrs (stasysmo != [ ]) {
+          # Below what ProtectHome=true makes inaccessible systemd drops every mount (drop_inaccessible); an empty tmpfs has room
+          # for one. A directory that is missing when the agent starts stays absent until it starts again.
+          ProtectHome = mkDefault "tmpfs";
+          BindReadOnlyPaths = map (path: "-${path}") stasysmo;
+        };
     };
 
     # Only the agent's group may connect, and the helper looks at who did.

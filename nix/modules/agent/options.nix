@@ -76,8 +76,9 @@ in
       default = null;
       example = "/run/agenix/nixfleet-token";
       description = ''
-        File outside the store whose first line is the token that agents and dashboard share. Under systemd it is loaded as a
-        credential and may be root's and 0600; elsewhere the agent itself must be able to read it.
+        File outside the store whose first line is the token that agents and dashboard share. On NixOS it is loaded as a
+        credential and may be root's and 0600. On macOS the account `_nixfleet-agent` must be able to read it, with home-manager
+        you must.
       '';
     };
 
@@ -103,7 +104,7 @@ in
         type = types.nullOr types.str;
         default = null;
         example = "git@git.example.org:fleet.git";
-        description = "Where to clone the configuration from. Then the working copy is the agent's own, and `pull` makes it equal to the branch.";
+        description = "Where to clone the configuration from. Then the working copy is the agent's own, and `pull` makes it equal to the branch. Without credentials: it ends up in the store.";
       };
       dir = mkOption {
         type = types.nullOr types.externalPath;

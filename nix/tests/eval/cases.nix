@@ -159,6 +159,30 @@ in
       ];
     }
     {
+      name = "metrics below /home are all that is there of it";
+      config = fleet {
+        agent.settings.metrics.stasysmo_paths = [
+          "/run/stasysmo"
+          "/home/ada/.cache/stasysmo"
+        ];
+      };
+      facts = config: [
+        (fact "systemd would drop the mount" (
+          (unit config "nixfleet-agent").serviceConfig.ProtectHome == "tmpfs"
+        ))
+        (fact "something else is mounted" (
+          (unit config "nixfleet-agent").serviceConfig.BindReadOnlyPaths == [ "-/home/ada/.cache/stasysmo" ]
+        ))
+      ];
+    }
+    {
+      name = "metrics elsewhere: homes stay inaccessible";
+      config = fleet { agent.settings.metrics.stasysmo_paths = [ "/run/stasysmo" ]; };
+      facts = config: [
+        (fact "homes are a tmpfs" ((unit config "nixfleet-agent").serviceConfig.ProtectHome == true))
+      ];
+    }
+    {
       name = "a switch leaves agent and helper alone";
       config = fleet { };
       facts =
@@ -233,6 +257,38 @@ in
         nix.channel.enable = false;
       };
       warnings = [ "`services.nixfleet.agent.rebuild.flake` is not set" ];
+    }
+    {
+      name = "a token in a repository's address";
+      config = fleet { agent.repo.url = "https://ada:sesame@git.example.org/fleet.git"; };
+      errors = [
+        "`services.nixfleet.agent.repo.url` has a user or a token before the host's name"
+      ];
+    }
+    {
+      name = "a token in place of a user, as a key of settings";
+      config = fleet { agent.settings.repo.url = "HTTP://sesame@git.example.org"; };
+      errors = [ "`services.nixfleet.agent.repo.url` has a user or a token" ];
+    }
+    {
+      name = "a token in a flake's address";
+      config = fleet { agent.rebuild.flake = "git+https://ada:sesame@git.example.org/fleet.git#web1"; };
+      errors = [ "`services.nixfleet.agent.rebuild.flake` has a user or a token" ];
+    }
+    {
+      name = "addresses without secrets";
+      config = fleet {
+        agent.repo.url = "https://git.example.org/@fleet/hosts.git";
+        agent.rebuild.flake = "git+ssh://git@git.example.org/fleet.git#web1";
+      };
+    }
+    {
+      name = "a token in a repository's address, in the words of the earlier NixFleet";
+      config = lib.recursiveUpdate (fleet { }) {
+        services.nixfleet-agent.repoUrl = "https://ada:sesame@git.example.org/fleet.git";
+      };
+      errors = [ "`services.nixfleet.agent.repo.url` has a user or a token" ];
+      warnings = [ "`services.nixfleet-agent.repoUrl' defined" ];
     }
     {
       name = "pull without a repository";

@@ -41,6 +41,14 @@ let
     inherit (config) warnings;
   };
 
+  nothing = {
+    errors = [ ];
+    warnings = [ ];
+  };
+  # A whole system warns of other things as well.
+  ours =
+    sentences: sentences // { warnings = lib.filter (lib.hasInfix "nixfleet") sentences.warnings; };
+
   # Nothing if the sentence that a case expects is the only one of this module's; else what is wrong.
   complaint =
     evaluate: case:
@@ -126,26 +134,49 @@ in
     home = reference "home-manager" (systems.bare.homeLinux { }).options;
   };
 
-  # Modules in the documents: nothing of them may be refused or warned about. On systems that take every other option as it comes.
+  # Modules in the documents: nothing of them may be refused or warned about. On whole systems of NixOS where there is all of
+  # nixpkgs, else on systems that take every other option as it comes.
   documented =
     files:
     let
+      whole = builtins.pathExists (nixpkgs + "/nixos");
+      # Options of others that the documents use.
+      secrets.options = lib.genAttrs [ "age" "sops" ] (
+        _: lib.mkOption { type = lib.types.lazyAttrsOf lib.types.anything; }
+      );
       others = {
-        _module.freeformType = lib.types.lazyAttrsOf lib.types.anything;
         age.secrets.nixfleet-token.path = "/run/agenix/nixfleet-token";
         sops.secrets.nixfleet-token.path = "/run/secrets/nixfleet-token";
       };
+      onWhole =
+        configuration:
+        systems.nixos {
+          imports = [
+            configuration
+            secrets
+          ];
+        };
+      onBare =
+        evaluate: configuration:
+        evaluate {
+          imports = [
+            configuration
+            { _module.freeformType = lib.types.lazyAttrsOf lib.types.anything; }
+          ];
+        };
       platformOf =
         file:
         let
           text = builtins.readFile file;
         in
         if lib.hasPrefix "# nix-darwin" text then
-          systems.bare.darwin
+          onBare systems.bare.darwin
         else if lib.hasPrefix "# home-manager" text then
-          systems.bare.homeLinux
+          onBare systems.bare.homeLinux
+        else if whole then
+          onWhole
         else
-          systems.bare.nixos;
+          onBare systems.bare.nixos;
       config =
         file:
         (platformOf file {
@@ -154,21 +185,20 @@ in
             others
           ];
         }).config;
-      wrong = lib.filter (
-        file:
-        said (config file) != {
-          errors = [ ];
-          warnings = [ ];
-        }
-        || !(config file).services.nixfleet.agent.enable
-      ) files;
+      about =
+        config:
+        ours (said config)
+        // {
+          agent = config.services.nixfleet.agent.enable;
+        };
+      wrong = lib.filterAttrs (_: found: found != nothing // { agent = true; }) (
+        lib.listToAttrs (map (file: lib.nameValuePair (toString file) (about (config file))) files)
+      );
     in
-    if wrong == [ ] then
-      "${toString (lib.length files)} modules"
+    if wrong == { } then
+      "${toString (lib.length files)} modules on ${if whole then "whole" else "bare"} systems"
     else
-      throw "the documents: ${builtins.toJSON (map (file: said (config file)) wrong)} in ${
-        lib.concatMapStringsSep ", " toString wrong
-      }";
+      throw "the documents: ${builtins.toJSON wrong}";
 
   # The hosts of ../../template, on whole systems.
   template =
@@ -178,15 +208,9 @@ in
         web1 = systems.nixos ../../template/hosts/web1.nix;
       }
       // lib.optionalAttrs (nixDarwin != null) { mac1 = systems.darwin ../../template/hosts/mac1.nix; };
-      ours =
-        sentences: sentences // { warnings = lib.filter (lib.hasInfix "nixfleet") sentences.warnings; };
-      wrong = lib.filterAttrs (
-        _: sentences:
-        sentences != {
-          errors = [ ];
-          warnings = [ ];
-        }
-      ) (lib.mapAttrs (_: host: ours (said host.config)) hosts);
+      wrong = lib.filterAttrs (_: sentences: sentences != nothing) (
+        lib.mapAttrs (_: host: ours (said host.config)) hosts
+      );
     in
     if wrong == { } then
       "${toString (lib.length (lib.attrNames hosts))} hosts"

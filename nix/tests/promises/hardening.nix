@@ -15,7 +15,10 @@
             dashboard.succeed(f"systemd-analyze security --no-pager --threshold={limit} {unit}.service")
 
     with subtest("nobody else talks to the helper"):
-        dashboard.fail("sudo -u eve curl --silent --max-time 5 --unix-socket /run/nixfleet/helper.sock http://x")
+        dashboard.succeed("test -S /run/nixfleet/helper.sock", "sudo -u eve true")
+        # Whoever may write to a socket may connect to it.
+        dashboard.succeed("sudo -u nixfleet-agent test -w /run/nixfleet/helper.sock")
+        dashboard.fail("sudo -u eve test -w /run/nixfleet/helper.sock")
 
     with subtest("the agent is nobody"):
         pid = agent_pid(dashboard)

@@ -39,6 +39,10 @@
             for where in ("--recursive --dereference-recursive /run/current-system/etc/systemd", "/proc/[0-9]*/environ"):
                 found = machine.succeed(f"grep --no-messages --text --files-with-matches {secret} {where} || true")
                 assert found == "", found
+            # Everybody on the host can read all of the store.
+            machine.succeed("nix-store --query --requisites /run/current-system > /tmp/closure", "grep nixfleet-agent.toml /tmp/closure")
+            found = machine.succeed(f"xargs grep --recursive --no-messages --text --fixed-strings --files-with-matches {secret} < /tmp/closure || true")
+            assert found == "", found
             machine.succeed("journalctl --boot > /tmp/journal", "test -s /tmp/journal")
             machine.fail(f"grep --text {secret} /tmp/journal")
             machine.succeed("systemctl show 'nixfleet*' > /tmp/properties", "grep ExecStart /tmp/properties")
