@@ -182,12 +182,14 @@ impl LineAssembler {
             return self.segments.push(bytes, sink);
         };
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            if line.iter().any(|byte| *byte >= b' ') {
+            let moves = |bytes: &[u8]| bytes.iter().any(|byte| *byte >= b' ');
+            if moves(line) {
                 rows.written(sink);
-                self.left = false;
             }
-            if matches!(line.last(), Some(b'\n' | b'\r')) {
-                self.left = true;
+            // What follows the last return decides, wherever a read ended.
+            match line.iter().rposition(|byte| matches!(byte, b'\n' | b'\r')) {
+                Some(at) => self.left = !moves(&line[at + 1..]),
+                None => self.left &= !moves(line),
             }
             self.segments.push(line, &mut |found| match found {
                 Found::Line { mark, visible } => rows.ended(mark, visible, true, sink),

@@ -142,3 +142,16 @@ proptest! {
         prop_assert!(moves || !bytes[at..].contains(&b'\n'));
     }
 }
+
+/// Found by made-up bytes: what stands before a return was taken for where the cursor is, unless a read ended there.
+#[test]
+fn a_return_before_bytes_that_move_nothing_counts_as_one() {
+    let bytes = b"a\nb\n\x1b[Av\n\r\0\x1b[K\x1b[A\r(\r\r\x01\x01\x1b[K\0\x1b[Ax\n";
+    assert_eq!(assemble(bytes.chunks(1)), assemble([bytes.as_slice()]));
+    let crash: Vec<u8> = [
+        &[0xff; 26][..],
+        b"\r\x12@\x02=\0\xaa\xaa\xaa\xaa\xaa\xaa\xaa\n\x1b[F\xff\xfe\xff\xffv\xff\xff:\n\r\0\x01\x1b[K\0\0\x1b[A\x01\r(\0\r\r\x01\0\x01\0\x01\x1b[K\0\0\x1b[A\xff\xff\x01\xff\xff\xff\0\x01\n\r\x03",
+    ]
+    .concat();
+    assert_eq!(assemble(crash.chunks(7)), assemble([crash.as_slice()]));
+}
