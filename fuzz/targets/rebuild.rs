@@ -41,7 +41,10 @@ fn follow(data: &[u8], piece: usize, records: bool) -> (u64, String) {
     let progress = tracker.progress();
     assert!(progress.running.len() <= MAX_RUNNING);
     assert!(tracker.take_built().len() <= MAX_BUILT);
-    (lines, format!("{found:?} {progress:?} {:?}", tracker.failure()))
+    (
+        lines,
+        format!("{found:?} {progress:?} {:?}", tracker.failure()),
+    )
 }
 
 fuzz_target!(
