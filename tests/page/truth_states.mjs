@@ -134,7 +134,7 @@ export const checks = {
     await reader.sees('dialog[open] [role=status]', '201 lines, following');
     assert.equal(await atEnd(), false, 'it stays where the reader is');
     await page.keyboard.press('Escape');
-    assert.equal(await page.locator('dialog').count(), 0);
+    await page.locator('dialog').waitFor({ state: 'detached' });
     say({ action: 'msg', level: 0, msg: `error: Cannot build '${drv}'.\n       Reason: builder failed with exit code 2.` });
     writeFileSync(end, '');
     await reader.state('Failed');
