@@ -41,6 +41,7 @@
 pub mod api;
 pub mod frame;
 pub mod record;
+pub mod resources;
 pub mod to_agent;
 pub mod to_dashboard;
 

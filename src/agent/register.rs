@@ -3,6 +3,7 @@
 use crate::agent::identity::Identity;
 use crate::agent::launcher::Offer;
 use crate::agent::metrics::Sample;
+use crate::base::clock;
 use crate::wire::PROTOCOL;
 use crate::wire::to_dashboard::{KnownRun, Register};
 
@@ -31,6 +32,9 @@ pub fn message(
         repo_url: offer.repo_url,
         repo_dir: offer.repo_dir,
         protocol: Some(PROTOCOL),
+        offline_after: None,
+        at: Some(clock::now()),
+        facts: None,
         commands: offer.commands,
         runs,
     }

@@ -28,6 +28,7 @@ use crate::run::work::MAX_LOGS;
 
 mod environment;
 mod output;
+mod pace;
 mod program;
 mod requests;
 mod side_channel;
@@ -36,6 +37,7 @@ mod stop;
 mod unit;
 
 use output::Output;
+use pace::Pace;
 use side_channel::SideChannel;
 use signals::Signals;
 use stop::{Cause, Ladder};
@@ -79,6 +81,7 @@ pub fn run(run_dir: &Path) -> anyhow::Result<i32> {
     tracker.limit_build_logs(logs_of(request.journal_max));
     let mut supervisor = Supervisor {
         records,
+        pace: Pace::default(),
         unit: Unit::found(request.run),
         ended: false,
         output: Output::new(writer, tracker),
@@ -109,6 +112,7 @@ struct Supervisor {
     ended: bool,
     output: Output,
     records: Option<SideChannel>,
+    pace: Pace,
     ladder: Option<Ladder>,
     timeout_at: Option<Instant>,
     /// When it was last asked whether the program has ended.
@@ -145,10 +149,8 @@ impl Supervisor {
         let mut open = true;
         self.take_stop(pty, false);
         loop {
-            // Before the terminal: what Nix has counted comes before what is printed after it.
-            self.read_records();
-            if open {
-                open = self.read(pty);
+            if self.pace.rests(Instant::now()).is_none() {
+                open = self.look(pty, open);
             }
             self.output.tick();
             // A missed signal costs a second, not the end.
@@ -188,15 +190,28 @@ impl Supervisor {
         }
     }
 
-    fn read_records(&mut self) {
-        if let Some(records) = &mut self.records {
-            let output = &mut self.output;
-            records.read(|writer, record| output.record(writer, record));
+    /// Reads what there is. Returns false at the end of the terminal's output.
+    fn look(&mut self, pty: &mut Pty, mut open: bool) -> bool {
+        // Before the terminal: what Nix has counted comes before what is printed after it.
+        let records = self.read_records();
+        let mut terminal = 0;
+        if open {
+            (terminal, open) = self.read(pty);
         }
+        self.pace.found(Instant::now(), terminal, records);
+        open
     }
 
-    /// Reads what there is, at most about a chunk. Returns false at the end of the output.
-    fn read(&mut self, pty: &mut Pty) -> bool {
+    /// Returns how many bytes there were.
+    fn read_records(&mut self) -> usize {
+        let output = &mut self.output;
+        self.records.as_mut().map_or(0, |records| {
+            records.read(|writer, record| output.record(writer, record))
+        })
+    }
+
+    /// Reads what there is, at most about a chunk. Returns how much, and false at the end of the output.
+    fn read(&mut self, pty: &mut Pty) -> (usize, bool) {
         // A terminal hands out a few KiB a read; what comes together is taken together.
         let space = self.output.space();
         let mut count = 0;
@@ -219,13 +234,15 @@ impl Supervisor {
         if count > 0 {
             self.output.take(count);
         }
-        open
+        (count, open)
     }
 
     /// Sleeps until there is output, a signal, or something is due.
     fn wait(&mut self, pty: &Pty, open: bool, drain_until: Option<Instant>) {
         let now = Instant::now();
+        let rests = self.pace.rests(now);
         let due = [
+            rests,
             self.output.due(),
             drain_until,
             self.timeout_at.filter(|_| self.ladder.is_none()),
@@ -240,11 +257,15 @@ impl Supervisor {
         // Rounded up: waking a little late beats spinning.
         let millis = u16::try_from(sleep.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
         let mut fds = vec![PollFd::new(self.signals.wake.as_fd(), PollFlags::POLLIN)];
-        if open {
+        if open && rests.is_none() {
             fds.push(PollFd::new(pty.fd(), PollFlags::POLLIN));
         }
-        let records = self.records.iter().flat_map(SideChannel::fds);
-        fds.extend(records.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        let records = self.records.iter().filter(|_| rests.is_none());
+        fds.extend(
+            records
+                .flat_map(SideChannel::fds)
+                .map(|fd| PollFd::new(fd, PollFlags::POLLIN)),
+        );
         // EINTR and all else: the loop looks at everything anyway.
         let woken = poll(&mut fds, PollTimeout::from(millis));
         let signalled = woken.is_ok()

@@ -109,6 +109,7 @@ fn to_dashboard() {
                 last_seq: Seq(41),
                 alive: true,
             }],
+            ..Register::default()
         })),
     );
     check(
@@ -132,6 +133,7 @@ fn to_dashboard() {
                 progress: Some(progress()),
                 since: 1_769_847_330_250,
             }),
+            ..Heartbeat::default()
         })),
     );
     check(

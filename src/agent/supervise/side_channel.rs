@@ -86,8 +86,9 @@ impl SideChannel {
         listener.into_iter().chain(writers)
     }
 
-    /// Reads what there is. Hands over each record with its writer's number, and none for a writer that is gone.
-    pub(super) fn read(&mut self, mut sink: impl FnMut(u32, Option<&[u8]>)) {
+    /// Reads what there is. Hands over each record with its writer's number, and none for a writer that is gone. Returns how
+    /// many bytes there were.
+    pub(super) fn read(&mut self, mut sink: impl FnMut(u32, Option<&[u8]>)) -> usize {
         while self.writers.len() < MAX_WRITERS
             && let Ok((stream, _)) = self.listener.accept()
         {
@@ -102,13 +103,16 @@ impl SideChannel {
             }
         }
         let piece = &mut self.piece;
+        let mut count = 0;
         self.writers.retain_mut(|writer| {
-            let stays = writer.read(piece, &mut sink);
+            let (read, stays) = writer.read(piece, &mut sink);
+            count += read;
             if !stays {
                 sink(writer.number, None);
             }
             stays
         });
+        count
     }
 }
 
@@ -119,21 +123,25 @@ impl Drop for SideChannel {
 }
 
 impl Writer {
-    /// Whether more may come.
-    fn read(&mut self, piece: &mut [u8], sink: &mut impl FnMut(u32, Option<&[u8]>)) -> bool {
+    /// How many bytes there were, and whether more may come.
+    fn read(
+        &mut self,
+        piece: &mut [u8],
+        sink: &mut impl FnMut(u32, Option<&[u8]>),
+    ) -> (usize, bool) {
         let mut turn = 0;
         while turn < MAX_TURN {
             match self.stream.read(piece) {
-                Ok(0) => return false,
+                Ok(0) => return (turn, false),
                 Ok(n) => {
                     turn += n;
                     self.take(&piece[..n], sink);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return error.kind() == ErrorKind::WouldBlock,
+                Err(error) => return (turn, error.kind() == ErrorKind::WouldBlock),
             }
         }
-        true
+        (turn, true)
     }
 
     fn take(&mut self, bytes: &[u8], sink: &mut impl FnMut(u32, Option<&[u8]>)) {
