@@ -97,9 +97,11 @@ impl LineAssembler {
         let text = std::mem::take(&mut self.cut);
         self.text(&text, sink);
         match &mut self.rows {
-            None => self.segments.finish(sink),
+            None => {
+                self.segments.leave(sink);
+            }
             Some(rows) => {
-                self.segments.finish(&mut |found| match found {
+                self.segments.leave(&mut |found| match found {
                     Found::Line { mark, visible } => rows.ended(mark, visible, true, sink),
                     Found::Redraw { .. } => sink(found),
                 });

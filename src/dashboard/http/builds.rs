@@ -5,7 +5,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 
 use super::error::HttpError;
-use super::log::{DEFAULT_LIMIT, MAX_LIMIT};
+use super::log;
 use super::runs::{query, stored};
 use crate::dashboard::access::Viewer;
 use crate::dashboard::app::AppState;
@@ -68,13 +68,7 @@ pub async fn lines(
     asked: Result<Query<BuildLogQuery>, QueryRejection>,
 ) -> Result<Json<BuildLogLines>, HttpError> {
     let asked = query(asked)?;
-    let limit = asked.limit.unwrap_or(DEFAULT_LIMIT);
-    if limit == 0 || limit > MAX_LIMIT {
-        return Err(HttpError::Invalid {
-            message: format!("limit {limit} is not between 1 and {MAX_LIMIT}"),
-            hint: "ask for further lines with `from`, the answer's `next`".into(),
-        });
-    }
+    let limit = log::wanted(asked.limit)?;
     // The run first: if it is over by now, the lines read after it are all that will ever be.
     let row = stored(&app, &id).await?;
     let drv = asked.drv.ok_or_else(|| HttpError::Invalid {

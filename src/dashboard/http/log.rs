@@ -16,9 +16,9 @@ use crate::dashboard::store::output::lines::show;
 use crate::wire::api::{LogGap, LogGaps, LogLines};
 
 /// Lines in one answer, unless `limit` says otherwise.
-pub(super) const DEFAULT_LIMIT: usize = 1000;
+const DEFAULT_LIMIT: usize = 1000;
 /// The most lines in one answer.
-pub(super) const MAX_LIMIT: usize = 5000;
+const MAX_LIMIT: usize = 5000;
 
 /// The most gaps in one answer.
 const MAX_GAPS: usize = 1000;
@@ -30,6 +30,21 @@ pub struct LogQuery {
     limit: Option<usize>,
 }
 
+/// How many lines an answer has: what was asked for.
+///
+/// # Errors
+/// None at all, or more than [`MAX_LIMIT`].
+pub(super) fn wanted(limit: Option<usize>) -> Result<usize, HttpError> {
+    let limit = limit.unwrap_or(DEFAULT_LIMIT);
+    if (1..=MAX_LIMIT).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(HttpError::Invalid {
+        message: format!("limit {limit} is not between 1 and {MAX_LIMIT}"),
+        hint: "ask for further lines with `from`, the answer's `next`".into(),
+    })
+}
+
 /// A range of lines.
 pub async fn lines(
     _: Viewer,
@@ -38,13 +53,7 @@ pub async fn lines(
     asked: Result<Query<LogQuery>, QueryRejection>,
 ) -> Result<Json<LogLines>, HttpError> {
     let asked = query(asked)?;
-    let limit = asked.limit.unwrap_or(DEFAULT_LIMIT);
-    if limit == 0 || limit > MAX_LIMIT {
-        return Err(HttpError::Invalid {
-            message: format!("limit {limit} is not between 1 and {MAX_LIMIT}"),
-            hint: "ask for further lines with `from`, the answer's `next`".into(),
-        });
-    }
+    let limit = wanted(asked.limit)?;
     // The run first: if it is over by now, the lines read after it are all that will ever be.
     let row = stored(&app, &id).await?;
     let found = app

@@ -80,12 +80,6 @@ impl Segments {
         }
     }
 
-    /// The stream ended: what is shown of an unfinished line becomes the last line. A rest that shows nothing is no line;
-    /// its bytes follow the last mark.
-    pub(super) fn finish(&mut self, sink: &mut impl FnMut(Found<'_>)) {
-        self.leave(sink);
-    }
-
     /// For the unfinished line: bytes from its start to the start of what is shown of it.
     pub(super) fn tail_skip(&self) -> u64 {
         self.before + self.shown_from() as u64
@@ -96,7 +90,8 @@ impl Segments {
         self.before == 0 && self.pending.is_empty() && self.returns == 0
     }
 
-    /// The cursor leaves the line, which has no end: what is shown of it becomes a line. Says whether anything was.
+    /// The cursor leaves the line, which has no end, or the stream is over: what is shown of it becomes a line. Says whether
+    /// anything was; a rest that shows nothing is no line, and its bytes follow the last mark.
     pub(super) fn leave(&mut self, sink: &mut impl FnMut(Found<'_>)) -> bool {
         let text = shows(&self.pending[self.shown_from()..]) == Shows::Text;
         if text {

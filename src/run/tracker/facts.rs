@@ -46,3 +46,12 @@ pub struct Facts {
     /// What git said last: Nix's error after it only tells its exit status.
     pub git: Option<String>,
 }
+
+impl Facts {
+    /// Forgets how the switch went that was seen last: another one follows.
+    pub(super) fn forget_switch(&mut self) {
+        self.switch_errors = false;
+        self.switch_status = None;
+        self.command_status = None;
+    }
+}

@@ -22,9 +22,7 @@ impl Tracker {
                 }
                 self.facts.interrupted |= text.ends_with("interrupted by the user");
                 // The tool's words on the switch are its last ones: behind them nothing can fail, so they were a builder's.
-                self.facts.switch_errors = false;
-                self.facts.switch_status = None;
-                self.facts.command_status = None;
+                self.facts.forget_switch();
                 self.block = Some(ErrorBlock::new(line, text));
                 return;
             }

@@ -69,9 +69,7 @@ impl Tracker {
         self.facts.failure = None;
         self.work.went_on();
         // Nor has anything been said of a switch that has not begun.
-        self.facts.switch_errors = false;
-        self.facts.switch_status = None;
-        self.facts.command_status = None;
+        self.facts.forget_switch();
     }
 
     /// What an activation does next.

@@ -63,7 +63,7 @@ mod tests {
             Some(NixosRebuild),
             &[
                 ("updating GRUB 2 menu...", Some(M::Activating)),
-                ("updating GRUB 2 menuXXX", None),
+                ("updating GRUB 2 menus", None),
                 (
                     "installing the GRUB 2 boot loader into /boot...",
                     Some(M::Activating),
