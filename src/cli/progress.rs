@@ -120,7 +120,7 @@ pub fn describe(run: &Run, told: Duration, now: clock::Millis) -> String {
         let state = run.state.name().replace('_', " ");
         return match run.bytes_pending {
             0 => state,
-            pending => format!("{state}; incomplete, {pending} bytes missing"),
+            pending => format!("{state}; {pending} bytes of its output are still to come"),
         };
     }
     if let Some(until) = &run.queued_until {
@@ -253,7 +253,7 @@ mod tests {
         };
         assert_eq!(
             describe(&over, TICK, 0),
-            "reboot required; incomplete, 5 bytes missing"
+            "reboot required; 5 bytes of its output are still to come"
         );
     }
 

@@ -62,7 +62,7 @@ pub fn progress_line(
         parts.extend(progress.fetches.iter().flat_map(fetched));
     }
     parts.extend(left.map(remaining));
-    parts.extend(current(progress, now));
+    parts.extend(current(phase, progress, now));
     let shown = parts.join(" · ");
     let visible = |letter: char| {
         if letter.is_control() {
@@ -117,8 +117,10 @@ fn fetched(fetches: &Fetches) -> Vec<String> {
 }
 
 /// The build that has been going on for longest, or what Nix says that it does.
-fn current(progress: &Progress, now: u64) -> Option<String> {
-    let Some(build) = progress.running.first() else {
+fn current(phase: Phase, progress: &Progress, now: u64) -> Option<String> {
+    let built = progress.running.first();
+    // The phase may be told before the end of the last build.
+    let Some(build) = built.filter(|_| !phase.expects_disconnect()) else {
         return progress.activity.clone();
     };
     let RunningBuild {

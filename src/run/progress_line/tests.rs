@@ -103,6 +103,14 @@ fn what_is_not_known_is_not() {
         Some(left(5, None)),
         "switching · a few seconds · building hello-2.12",
     );
+    progress.running = vec![build("hello-2.12", None, None, 90_000)];
+    check(
+        Phase::Activating,
+        &progress,
+        None,
+        "activating · building hello-2.12",
+    );
+    progress.running.clear();
     progress.fetches = Some(Fetches {
         bytes_done: 1_200_000_000,
         bytes_total: 1_200_000_000,
