@@ -2,6 +2,7 @@
 
 mod args;
 mod build_logs;
+mod capacity;
 pub mod client;
 mod exit;
 mod follow;
@@ -10,6 +11,7 @@ mod last_words;
 mod logs;
 mod output;
 mod progress;
+mod resources;
 mod runs;
 pub mod sse;
 mod text;
@@ -52,6 +54,8 @@ fn perform(args: &Args) -> anyhow::Result<Exit> {
     match &args.command {
         Command::Hosts => hosts::list(&client, &out),
         Command::Host { host } => hosts::show(&client, &out, host),
+        Command::Capacity(needs) => capacity::list(&client, &out, needs),
+        Command::Tag { host, tags } => hosts::tag(&client, &out, host, tags),
         Command::Switch { hosts, follow } => {
             follow::start(&client, &out, hosts, "switch", &[], follow)
         }

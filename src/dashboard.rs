@@ -12,7 +12,9 @@ pub mod http;
 pub mod hub;
 pub mod live;
 pub mod liveness;
+pub mod metrics;
 pub mod store;
+pub mod tags;
 #[cfg(test)]
 mod testing;
 pub mod tls;
@@ -27,6 +29,7 @@ use anyhow::Context;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::base::clock;
 use access::Access;
 use agents::Connections;
 use app::AppState;
@@ -51,6 +54,8 @@ pub struct Settings {
     pub sweep: Duration,
     /// What is kept of finished runs, and how long.
     pub keep: Keep,
+    /// How long the hosts' metrics are kept.
+    pub keep_metrics: Duration,
     /// Who may come in.
     pub access: Access,
     /// With a certificate, everything is spoken over TLS.
@@ -70,6 +75,7 @@ impl Settings {
             offline_after: 3,
             sweep: Duration::from_secs(1),
             keep: Keep::default(),
+            keep_metrics: metrics::writer::KEEP,
             access,
             tls: None,
             ui_dir: None,
@@ -107,6 +113,10 @@ impl Dashboard {
         let live = Live::default();
         let hosts = store.hosts().await.context("reading the hosts")?;
         let fleet = Fleet::new(hosts, settings.offline_after, live.clone());
+        let recorder = fleet.metrics().clone();
+        if let Err(error) = metrics::writer::restore(&recorder, &store, clock::now()).await {
+            tracing::error!("the history of metrics has a gap at this start: {error}");
+        }
         let (hub, handle) = Hub::open(store.clone(), fleet.clone(), live.clone())
             .await
             .context("reading the runs that are not over")?;
@@ -122,6 +132,12 @@ impl Dashboard {
         };
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
+        tasks.spawn(metrics::writer::run(
+            recorder,
+            app.store.clone(),
+            settings.keep_metrics,
+            stop.clone(),
+        ));
         tasks.spawn(hub.run(stop.clone()));
         tasks.spawn(upkeep::run(
             app.clone(),

@@ -46,6 +46,7 @@ fn host(n: usize) -> Outcome<HostRow> {
         last_seen_at: Some(1_769_847_330_250),
         status: Some("online".into()),
         comment: "in the cellar, second shelf".into(),
+        tags: Vec::new(),
     })
 }
 

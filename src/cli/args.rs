@@ -49,6 +49,15 @@ pub enum Command {
         /// Which one.
         host: HostName,
     },
+    /// List hosts that are online and have room, the one with the most free cores first.
+    Capacity(Needs),
+    /// Replace a host's tags; without any, take all away.
+    Tag {
+        /// Which host.
+        host: HostName,
+        /// Words of letters, digits, `-`, `_`, `.` and `:`.
+        tags: Vec<String>,
+    },
     /// Rebuild hosts, activate the result, and watch.
     Switch {
         /// Which ones.
@@ -98,6 +107,29 @@ pub enum Command {
     },
     /// Open the dashboard in a browser.
     Open,
+}
+
+/// What a host must have free. What it does not tell, it does not have.
+#[derive(Debug, Default, clap::Args)]
+pub struct Needs {
+    /// So many free cores: cores less the load of the last minute.
+    #[arg(long, value_name = "N")]
+    pub cores: Option<f64>,
+    /// So many gigabytes of available memory.
+    #[arg(long, value_name = "N")]
+    pub memory_gb: Option<f64>,
+    /// So many gigabytes of one GPU's free memory.
+    #[arg(long, value_name = "N")]
+    pub vram_gb: Option<f64>,
+    /// This tag; given more than once, all of them.
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<String>,
+    /// Where it stands.
+    #[arg(long)]
+    pub location: Option<String>,
+    /// What kind of machine it is.
+    #[arg(long)]
+    pub device_type: Option<String>,
 }
 
 /// How to watch.

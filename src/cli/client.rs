@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::{Response, StatusCode};
 use ureq::tls::{PemItem, RootCerts, TlsConfig};
-use ureq::typestate::WithoutBody;
+use ureq::typestate::{WithBody, WithoutBody};
 use ureq::{Agent, Body, RequestBuilder};
 
 use super::args::Args;
@@ -137,9 +137,26 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
+        self.send(self.agent.post(format!("{}{path}", self.base)), body)
+    }
+
+    /// Replaces something by a JSON document and reads the answer.
+    pub fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        self.send(self.agent.put(format!("{}{path}", self.base)), body)
+    }
+
+    fn send<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder<WithBody>,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
         let body = serde_json::to_vec(body).map_err(|error| self.strange(error.to_string()))?;
         let request = self
-            .authorized(self.agent.post(format!("{}{path}", self.base)))
+            .authorized(request)
             .header("content-type", "application/json");
         let answer = request
             .send(&body[..])

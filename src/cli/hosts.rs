@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::exit::Exit;
 use super::output::Output;
-use super::{progress, runs, text};
+use super::{progress, resources, runs, text};
 use crate::base::clock;
 use crate::run::id::HostName;
 use crate::run::progress_line::remaining;
-use crate::wire::api::{Host, HostStatus, Hosts, Runs};
+use crate::wire::api::{Host, HostEdit, HostStatus, Hosts, Runs};
 
 /// Runs that `host` shows.
 const NEWEST: usize = 5;
@@ -39,6 +39,36 @@ pub fn show(client: &Client, out: &Output, name: &HostName) -> anyhow::Result<Ex
         shown.push_str(&runs::table(&newest.runs, clock::now()));
     }
     out.text(&shown)?;
+    Ok(Exit::Success)
+}
+
+/// Replaces a host's tags.
+pub fn tag(
+    client: &Client,
+    out: &Output,
+    name: &HostName,
+    tags: &[String],
+) -> anyhow::Result<Exit> {
+    let edit = HostEdit {
+        tags: Some(tags.to_vec()),
+        ..HostEdit::default()
+    };
+    let changed: Value = client.put(&format!("/api/hosts/{name}"), &edit)?;
+    if out.is_json() {
+        out.document(&changed)?;
+    } else {
+        let host: Host = serde_json::from_value(changed)?;
+        let words = if host.tags.is_empty() {
+            String::from("no tags")
+        } else {
+            host.tags.join(" ")
+        };
+        out.text(&format!(
+            "{}: {}\n",
+            text::plain(&host.hostname),
+            text::plain(&words)
+        ))?;
+    }
     Ok(Exit::Success)
 }
 
@@ -133,7 +163,7 @@ fn details(host: &Host) -> String {
         .iter()
         .map(|command| command.name.as_str())
         .collect();
-    let rows = [
+    let mut rows = vec![
         ("Host", host.hostname.clone()),
         (
             "Status",
@@ -150,6 +180,7 @@ fn details(host: &Host) -> String {
         ("Commands", commands.join(" ")),
         ("Comment", host.comment.clone()),
     ];
+    rows.extend(resources::rows(host));
     rows.iter()
         .filter(|(_, value)| !value.trim().is_empty())
         .fold(String::new(), |shown, (name, value)| {

@@ -3,6 +3,7 @@
 //! Each is one small task that reads and writes; thousands of idle ones must cost next to nothing, so WebSocket buffers
 //! are small and grow with what is sent. Nothing here waits for the hub or the store.
 
+mod bounds;
 mod connection;
 mod handshake;
 pub mod peer;

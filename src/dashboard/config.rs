@@ -10,6 +10,7 @@ use crate::base::config_file;
 use crate::base::secret::Secret;
 use crate::dashboard::Keep;
 use crate::dashboard::access::address::Network;
+use crate::dashboard::metrics;
 use crate::dashboard::tls::TlsFiles;
 
 /// Where the dashboard listens unless told otherwise.
@@ -32,6 +33,7 @@ struct Written {
     offline_after: Option<u32>,
     retention_days: Option<u32>,
     max_store_gb: Option<f64>,
+    metrics_days: Option<u32>,
     log_level: Option<String>,
 }
 
@@ -56,6 +58,8 @@ pub struct Settings {
     pub offline_after: u32,
     /// What is kept of finished runs, and how long.
     pub keep: Keep,
+    /// How long the hosts' metrics are kept.
+    pub keep_metrics: Duration,
     /// What is logged.
     pub log_level: String,
 }
@@ -176,6 +180,7 @@ fn check(file: Written, variable: &impl Fn(&str) -> Option<String>) -> Result<Se
         session,
         offline_after,
         keep: keep(file.retention_days, file.max_store_gb)?,
+        keep_metrics: keep_metrics(file.metrics_days)?,
         log_level,
     })
 }
@@ -204,6 +209,17 @@ fn keep(days: Option<u32>, gigabytes: Option<f64>) -> Result<Keep, String> {
         }
     };
     Ok(Keep { age, bytes })
+}
+
+/// How long metrics are kept: as long as their ladder reaches, or less.
+fn keep_metrics(days: Option<u32>) -> Result<Duration, String> {
+    match days {
+        None => Ok(metrics::writer::KEEP),
+        Some(days @ 1..=366) => Ok(Duration::from_secs(u64::from(days) * 86_400)),
+        Some(days) => Err(format!(
+            "metrics_days: {days} is not between 1 and 366; leave it out to keep the whole year"
+        )),
+    }
 }
 
 /// `ADDRESS:PORT`, `:PORT` for all addresses, or `localhost:PORT`.

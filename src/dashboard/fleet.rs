@@ -1,6 +1,7 @@
 //! All hosts and how each is, in memory. One small lock, held for a few instructions and never across a wait; heartbeats
 //! go here directly, past the hub and the store, which gets them once a second.
 
+mod capacity;
 mod entry;
 #[cfg(test)]
 mod tests;
@@ -15,11 +16,14 @@ use crate::base::clock;
 use crate::dashboard::agents::peer::Peer;
 use crate::dashboard::live::{Change, Live, lock};
 use crate::dashboard::liveness;
+use crate::dashboard::metrics::Recorder;
+use crate::dashboard::metrics::series::Sample;
 use crate::dashboard::store::events::NewEvent;
 use crate::dashboard::store::hosts::{Beat, HostRow};
 use crate::run::id::{HostName, RunId};
 use crate::wire::api::{Host, HostActivity, HostStatus, Hosts};
 use crate::wire::to_dashboard::{Heartbeat, OfferedCommand, Register};
+pub use capacity::Needs;
 use entry::Entry;
 
 /// The most transitions that wait for the store; while it does not answer, older ones are dropped and counted in the log.
@@ -38,6 +42,8 @@ pub struct Fleet {
     live: Live,
     /// A host is offline after so many of its own intervals.
     multiplier: u32,
+    /// Where the numbers of heartbeats go.
+    metrics: Recorder,
 }
 
 impl Fleet {
@@ -56,6 +62,7 @@ impl Fleet {
             state: Arc::new(Mutex::new(state)),
             live,
             multiplier,
+            metrics: Recorder::default(),
         }
     }
 
@@ -72,11 +79,27 @@ impl Fleet {
 
     /// A heartbeat came. One of a connection that was replaced changes nothing.
     pub fn beat(&self, peer: &Peer, heartbeat: Heartbeat) {
-        self.change(&peer.host, false, |entry, now| {
-            if entry.is_current(peer) {
-                entry.beat(heartbeat, now, clock::now());
+        let (sample, at) = (Sample::of(&heartbeat), clock::now());
+        let taken = self.change(&peer.host, false, |entry, now| {
+            let current = entry.is_current(peer);
+            if current {
+                entry.beat(heartbeat, now, at);
             }
+            current
         });
+        if taken == Some(true) {
+            self.metrics.record(&peer.host, at, &sample);
+        }
+    }
+
+    /// How the hosts were.
+    pub fn metrics(&self) -> &Recorder {
+        &self.metrics
+    }
+
+    /// An operator's words for a host.
+    pub fn tag(&self, host: &HostName, tags: &[String]) {
+        self.change(host, false, |entry, _| entry.tags = tags.into());
     }
 
     /// A connection ended.
@@ -112,6 +135,7 @@ impl Fleet {
     /// Forgets a host. A connection of it is closed.
     pub fn forget(&self, host: &HostName) {
         let entry = lock(&self.state).hosts.remove(host);
+        self.metrics.forget(host);
         if let Some(entry) = entry {
             if let Some(peer) = entry.peer {
                 peer.close(1000, "the host was removed");

@@ -4,12 +4,14 @@
 pub mod access;
 pub mod assets;
 pub mod builds;
+pub mod capacity;
 pub mod error;
 pub mod events;
 pub mod health;
 pub mod host_logs;
 pub mod hosts;
 pub mod log;
+pub mod metrics;
 pub mod openapi;
 pub mod prometheus;
 pub mod runs;
@@ -39,7 +41,11 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
     ("get", "/api/hosts", "viewer"),
     ("post", "/api/hosts", "operator"),
     ("get", "/api/hosts/{host}", "viewer"),
+    ("put", "/api/hosts/{host}", "operator"),
     ("delete", "/api/hosts/{host}", "admin"),
+    ("get", "/api/hosts/{host}/metrics", "viewer"),
+    ("get", "/api/metrics", "viewer"),
+    ("get", "/api/capacity", "viewer"),
     ("post", "/api/hosts/{host}/command", "operator"),
     ("post", "/api/hosts/{host}/logs", "agent or operator"),
     ("get", "/api/hosts/{host}/logs", "viewer"),
@@ -63,7 +69,13 @@ pub fn router(state: AppState) -> Router {
         .route("/metrics", get(prometheus::metrics))
         .route("/api/openapi.json", get(openapi::openapi))
         .route("/api/hosts", get(hosts::list).post(hosts::note))
-        .route("/api/hosts/{host}", get(hosts::one).delete(hosts::remove))
+        .route(
+            "/api/hosts/{host}",
+            get(hosts::one).put(hosts::edit).delete(hosts::remove),
+        )
+        .route("/api/hosts/{host}/metrics", get(metrics::history))
+        .route("/api/metrics", get(metrics::recent))
+        .route("/api/capacity", get(capacity::capacity))
         .route("/api/hosts/{host}/command", post(hosts::command))
         .route("/api/hosts/{host}/logs", host_logs::routes())
         .route("/api/runs", get(runs::list))

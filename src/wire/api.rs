@@ -28,12 +28,20 @@
 use serde::{Deserialize, Serialize};
 
 mod builds;
+mod error;
+mod metrics;
 
 pub use builds::{BuildLogLine, BuildLogLines, BuildLogs, LoggedBuild};
+pub use error::{ApiError, ErrorBody};
+pub use metrics::{
+    Capacity, HostCapacity, HostEdit, HostResources, LeftOut, MetricsHistory, RecentHost,
+    RecentMetrics, SeriesValues,
+};
 
 use crate::run::event::{Failure, Progress};
 use crate::run::id::RunId;
 use crate::run::phase::{Phase, RunState};
+use crate::wire::resources::{AgentUsage, HostFacts};
 use crate::wire::to_dashboard::{Metrics, OfferedCommand};
 
 /// `GET /api/hosts`, and the first event of `GET /api/events`.
@@ -94,8 +102,17 @@ pub struct Host {
     pub heartbeat_interval: u32,
     /// StaSysMo's metrics of the last heartbeat.
     pub metrics: Option<Metrics>,
-    /// The agent's own readings; none from agents that send none.
-    pub resources: Option<serde_json::Value>,
+    /// The agent's own readings; none from agents that send none, and of hosts that are not online.
+    pub resources: Option<HostResources>,
+    /// What stays the same while the host runs.
+    #[serde(default)]
+    pub facts: Option<HostFacts>,
+    /// What the agent itself needs.
+    #[serde(default)]
+    pub agent: Option<AgentUsage>,
+    /// An operator's words for it, sorted.
+    #[serde(default)]
+    pub tags: Vec<String>,
     /// 2 or 3.
     pub protocol: u32,
     /// How many runs wait for it.
@@ -327,22 +344,4 @@ pub struct CommandQueued {
 pub struct StopBody {
     /// Also in the middle of an activation.
     pub force: bool,
-}
-
-/// Every error's body.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ErrorBody {
-    /// What went wrong.
-    pub error: ApiError,
-}
-
-/// What went wrong, for programs and for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApiError {
-    /// A fixed word: `unauthorized`, `forbidden`, `not_found`, `unknown_command`, `conflict`, `too_many_requests`, …
-    pub code: String,
-    /// What is wrong, with the name of the thing.
-    pub message: String,
-    /// What to do.
-    pub hint: String,
 }

@@ -72,7 +72,7 @@ pub struct Register {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<u64>,
     /// What stays the same while the host runs.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "readable")]
     pub facts: Option<HostFacts>,
     /// The commands that it offers.
     pub commands: Vec<OfferedCommand>,
@@ -123,6 +123,7 @@ pub struct Heartbeat {
     /// Its process.
     pub command_pid: Option<i64>,
     /// StaSysMo's metrics, fresh only.
+    #[serde(deserialize_with = "readable")]
     pub metrics: Option<Metrics>,
     /// What the host is doing, in protocol 3.
     pub activity: Option<Activity>,
@@ -130,10 +131,10 @@ pub struct Heartbeat {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<u64>,
     /// What the agent reads of its host by itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "readable")]
     pub resources: Option<Resources>,
     /// What the agent itself needs.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "readable")]
     pub agent: Option<AgentUsage>,
 }
 
@@ -168,6 +169,16 @@ pub struct Metrics {
     /// Load average over one minute.
     #[serde(deserialize_with = "number_or_text")]
     pub load: f64,
+}
+
+/// A value that cannot be read is none: it must not cost the sign of life that it came with.
+fn readable<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: serde::de::DeserializeOwned,
+    D: serde::Deserializer<'de>,
+{
+    let value = Option::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(value.and_then(|value| serde_json::from_value(value).ok()))
 }
 
 fn number_or_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { Checks, Complaints, launch } from './browser.mjs';
 import { PASSWORD, TestFleet, USER } from './fleet.mjs';
 import { Reader } from './reader.mjs';
+import * as metrics from './truth_metrics.mjs';
 import * as states from './truth_states.mjs';
 import * as waits from './truth_waits.mjs';
 
@@ -37,7 +38,7 @@ try {
   await page.fill('#password', PASSWORD);
   await page.click('button[type=submit]');
   await page.waitForURL(`${fleet.base}/`);
-  for (const [name, check] of [...Object.entries(waits.checks), ...Object.entries(states.checks)]) {
+  for (const [name, check] of [...Object.entries(waits.checks), ...Object.entries(states.checks), ...Object.entries(metrics.checks)]) {
     if (!name.includes(only)) continue;
     await checks.run(name, async () => {
       try {

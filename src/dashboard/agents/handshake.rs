@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 
+use super::bounds;
 use super::connection::{Gone, Log};
 use super::peer::Closing;
 use crate::run::id::HostName;
@@ -72,6 +73,7 @@ fn parsed(mut register: Register) -> Result<(HostName, Register), Gone> {
     ] {
         cut(text);
     }
+    register.facts.iter_mut().for_each(bounds::facts);
     register.commands.truncate(MAX_COMMANDS);
     for command in &mut register.commands {
         cut(&mut command.description);
@@ -81,6 +83,7 @@ fn parsed(mut register: Register) -> Result<(HostName, Register), Gone> {
 
 /// A heartbeat as it is kept.
 pub(super) fn cut_heartbeat(heartbeat: &mut Heartbeat) {
+    heartbeat.resources.iter_mut().for_each(bounds::resources);
     cut(&mut heartbeat.generation);
     cut(&mut heartbeat.nixpkgs_version);
     if let Some(command) = &mut heartbeat.pending_command {
@@ -95,7 +98,7 @@ pub(super) fn cut_heartbeat(heartbeat: &mut Heartbeat) {
     }
 }
 
-fn cut(text: &mut String) {
+pub(super) fn cut(text: &mut String) {
     if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
         text.truncate(end);
     }

@@ -97,6 +97,7 @@ pub(super) fn run(settings: &Settings, ui_dir: Option<PathBuf>) -> anyhow::Resul
     let mut core = dashboard::Settings::new(settings.data_dir.clone(), access);
     core.offline_after = settings.offline_after;
     core.keep = settings.keep;
+    core.keep_metrics = settings.keep_metrics;
     core.tls = tls;
     core.ui_dir = ui_dir;
     core.link_base = Some(settings.link_base(bound));

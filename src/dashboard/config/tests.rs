@@ -74,6 +74,11 @@ fn wrong_settings_say_what_to_write() {
     refused("session_hours = 0", &[], "session_hours: 0 is not between");
     refused("session_hours = \"x\"", &[], "invalid type");
     refused(
+        "metrics_days = 0",
+        &[],
+        "metrics_days: 0 is not between 1 and 366; leave it out",
+    );
+    refused(
         "retention_days = 40000",
         &[],
         "write 0 to keep runs for ever",
@@ -102,6 +107,8 @@ fn what_is_kept() {
     assert_eq!(both.age, Some(Duration::from_secs(30 * 86_400)));
     assert_eq!(both.bytes, Some(1_500_000_000));
     assert_eq!(keep("max_store_gb = 20").bytes, Some(20_000_000_000));
+    let metrics = |text| load(text, &home).unwrap().keep_metrics.as_secs() / 86_400;
+    assert_eq!((metrics(""), metrics("metrics_days = 30")), (366, 30));
 }
 
 #[test]

@@ -9,9 +9,10 @@ use crate::base::clock::{Millis, rfc3339};
 use crate::dashboard::agents::peer::Peer;
 use crate::dashboard::eta::aged;
 use crate::dashboard::liveness::{self, Signs};
+use crate::dashboard::metrics::series::FRESH_MS;
 use crate::dashboard::store::hosts::{Beat, HostRow};
 use crate::run::id::{HostName, RunId};
-use crate::wire::api::{Host, HostActivity, HostStatus};
+use crate::wire::api::{Host, HostActivity, HostResources, HostStatus};
 use crate::wire::to_dashboard::{Heartbeat, Register};
 
 /// A host. Cheap to clone: all that is large is shared.
@@ -29,6 +30,8 @@ pub(super) struct Entry {
     pub status: HostStatus,
     /// An operator's note.
     pub comment: Arc<str>,
+    /// An operator's words for it.
+    pub tags: Arc<[String]>,
     /// How many runs wait for it.
     pub queued: usize,
     /// Whether the store does not have all of it.
@@ -53,6 +56,7 @@ impl Default for Entry {
             signs: Signs::default(),
             status: HostStatus::NeverSeen,
             comment: Arc::from(""),
+            tags: Arc::from([]),
             queued: 0,
             unsaved: false,
             heartbeat: None,
@@ -79,6 +83,7 @@ impl Entry {
             heartbeat: row.heartbeat.map(Arc::new),
             last_seen: row.last_seen_at,
             comment: row.comment.into(),
+            tags: row.tags.into(),
             ..Self::default()
         };
         entry.signs.known = known;
@@ -165,6 +170,33 @@ impl Entry {
         })
     }
 
+    /// The newest readings of a host that is there, with their age; nothing of one that is away.
+    pub fn resources(
+        &self,
+        status: HostStatus,
+        multiplier: u32,
+        now: Instant,
+    ) -> Option<HostResources> {
+        let known = self.heartbeat.as_ref()?.resources.as_ref()?;
+        let beaten = self.signs.last_beat?;
+        if status != HostStatus::Online {
+            return None;
+        }
+        let mut resources = known.clone();
+        let since = now.duration_since(beaten).as_millis() as u64;
+        resources.age_ms = resources.age_ms.saturating_add(since);
+        let limit = self.limit(multiplier).as_millis() as u64;
+        Some(HostResources {
+            stale: resources.age_ms > limit.max(FRESH_MS),
+            resources,
+        })
+    }
+
+    /// The command that runs there.
+    pub fn running(&self) -> Option<String> {
+        self.activity().map(|activity| activity.command)
+    }
+
     /// What the store is to have, if it does not have it.
     pub fn take_unsaved(&mut self, host: &HostName) -> Option<Beat> {
         std::mem::take(&mut self.unsaved).then(|| Beat {
@@ -225,7 +257,12 @@ impl Entry {
             metrics: heartbeat
                 .filter(|_| status == HostStatus::Online)
                 .and_then(|beat| beat.metrics),
-            resources: None,
+            resources: self.resources(status, multiplier, now),
+            facts: register.facts.clone(),
+            agent: heartbeat
+                .filter(|_| status == HostStatus::Online)
+                .and_then(|beat| beat.agent),
+            tags: self.tags.to_vec(),
             protocol: self.protocol,
             queued: self.queued,
             theme_color: register.theme_color.clone(),

@@ -1,3 +1,5 @@
+mod registry;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -136,6 +138,7 @@ async fn a_restart_of_the_dashboard_gives_grace_to_those_that_were_there() {
         last_seen_at: Some(1),
         status: status.map(str::to_owned),
         comment: String::new(),
+        tags: Vec::new(),
     };
     let rows = vec![
         row("web1", Some("online")),

@@ -14,8 +14,9 @@ use crate::dashboard::access::{Admin, OperatorRole, Viewer};
 use crate::dashboard::app::AppState;
 use crate::dashboard::hub::queue::{DEFAULT_WAIT, WAIT};
 use crate::dashboard::hub::requests::{Ask, Asked, Refusal};
+use crate::dashboard::tags;
 use crate::run::id::{CommandName, HostName};
-use crate::wire::api::{CommandBody, CommandQueued, Host, Hosts};
+use crate::wire::api::{CommandBody, CommandQueued, Host, HostEdit, Hosts};
 
 /// The longest note on a host, in bytes.
 const MAX_COMMENT: usize = 2000;
@@ -90,12 +91,7 @@ pub async fn note(
 ) -> Result<Json<Host>, HttpError> {
     let NoteBody { hostname, comment } = body(json)?;
     let host = host_name(&hostname)?;
-    if comment.len() > MAX_COMMENT {
-        return Err(HttpError::Invalid {
-            message: format!("the comment has more than {MAX_COMMENT} bytes"),
-            hint: "write less".into(),
-        });
-    }
+    short(&comment)?;
     app.store
         .comment_host(&host, &comment, clock::now())
         .await?;
@@ -104,6 +100,47 @@ pub async fn note(
     found
         .map(Json)
         .ok_or_else(|| Refusal::UnknownHost(host).into())
+}
+
+fn short(comment: &str) -> Result<(), HttpError> {
+    if comment.len() <= MAX_COMMENT {
+        return Ok(());
+    }
+    Err(HttpError::Invalid {
+        message: format!("the comment has more than {MAX_COMMENT} bytes"),
+        hint: "write less".into(),
+    })
+}
+
+/// Replaces what an operator says of a host that is known.
+pub async fn edit(
+    _: OperatorRole,
+    State(app): State<AppState>,
+    Path(host): Path<String>,
+    json: JsonObject,
+) -> Result<Json<Host>, HttpError> {
+    let host = host_name(&host)?;
+    let HostEdit { comment, tags } = body(json)?;
+    let unknown = || Refusal::UnknownHost(host.clone());
+    app.fleet.host(&host).ok_or_else(unknown)?;
+    let tags = tags.map(|given| {
+        tags::list(given.iter().map(String::as_str)).map_err(|message| HttpError::Invalid {
+            message,
+            hint: "send `{\"tags\": [\"build\", \"gpu\"]}`; an empty list takes all away".into(),
+        })
+    });
+    let tags = tags.transpose()?;
+    comment.as_deref().map_or(Ok(()), short)?;
+    if let Some(comment) = &comment {
+        app.store.comment_host(&host, comment, clock::now()).await?;
+        app.fleet.comment(&host, comment);
+    }
+    if let Some(tags) = &tags {
+        app.store.tag_host(&host, tags).await?;
+        app.fleet.tag(&host, tags);
+    }
+    let found = app.fleet.host(&host);
+    found.map(Json).ok_or_else(|| unknown().into())
 }
 
 /// Forgets a host that is not connected, with all its runs.

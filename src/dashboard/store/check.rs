@@ -4,6 +4,7 @@
 mod build_logs;
 mod build_times;
 pub mod files;
+mod metrics;
 mod output;
 mod runs;
 
@@ -244,6 +245,9 @@ async fn database(
     runs::check(connection, report).await?;
     if version >= build_logs::SINCE {
         build_logs::check(connection, report).await?;
+    }
+    if version >= metrics::SINCE {
+        metrics::check(connection, report).await?;
     }
     Ok(())
 }

@@ -24,6 +24,8 @@ pub struct HostRow {
     pub status: Option<String>,
     /// An operator's note.
     pub comment: String,
+    /// An operator's words for it.
+    pub tags: Vec<String>,
 }
 
 /// A host's newest sign of life.
@@ -57,6 +59,7 @@ fn from_row(row: &SqliteRow) -> Result<HostRow, StoreError> {
             .transpose()?,
         status: row.try_get("status")?,
         comment: row.try_get("comment")?,
+        tags: json(row, "tags")?,
     })
 }
 
@@ -86,7 +89,7 @@ impl Store {
     /// See [`StoreError`].
     pub async fn hosts(&self) -> Result<Vec<HostRow>, StoreError> {
         let rows = sqlx::query(
-            "SELECT hostname, register, heartbeat, last_seen_at, status, comment FROM hosts ORDER BY hostname",
+            "SELECT hostname, register, heartbeat, last_seen_at, status, comment, tags FROM hosts ORDER BY hostname",
         )
         .fetch_all(&self.readers)
         .await?;
@@ -113,6 +116,19 @@ impl Store {
         .execute(&self.writer)
         .await?;
         Ok(())
+    }
+
+    /// Replaces an operator's words for a host. Says whether the host is known.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn tag_host(&self, host: &HostName, tags: &[String]) -> Result<bool, StoreError> {
+        let done = sqlx::query("UPDATE hosts SET tags = ?2 WHERE hostname = ?1")
+            .bind(host.as_str())
+            .bind(to_json(&tags)?)
+            .execute(&self.writer)
+            .await?;
+        Ok(done.rows_affected() > 0)
     }
 
     /// Removes a host with its runs and their output. Says whether it was there.

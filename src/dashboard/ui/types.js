@@ -24,6 +24,24 @@
 /** @typedef {{percent: number, seconds: number | null, seconds_most?: number, overdue?: boolean}} Eta `seconds` when it was told; null while nothing is known. `overdue`: it takes longer than nine of ten times before */
 /** @typedef {{name: string, drv?: string, host?: string, cause: string, log?: string[]}} Failure the build that failed, and the end of its log */
 /** @typedef {{cpu: number, ram: number, swap: number, load: number}} Metrics */
+/** @typedef {{total: number, available: number}} Amount bytes */
+/**
+ * @typedef {object} Resources what is absent is not known
+ * @property {number} age_ms when this was told
+ * @property {boolean} [stale] too old to be how the host is
+ * @property {number[]} [load] over 1, 5 and 15 minutes
+ * @property {number} [cores]
+ * @property {number} [cores_available]
+ * @property {Amount} [memory]
+ * @property {Amount} [swap]
+ * @property {(Amount & {mount: string, store?: boolean})[]} [disks] the root first
+ * @property {number} [uptime_s]
+ * @property {string} [gpu] who made it, or `none`
+ * @property {{name?: string, vram?: Amount, percent?: number, temperature?: number}[]} [gpus]
+ * @property {number} [temperature]
+ * @property {{count: number, names?: string[]}} [failed_units]
+ * @property {string[]} [reboot_for] what only a reboot brings
+ */
 /** @typedef {{name: string, description: string, changes_host: boolean}} OfferedCommand */
 /** @typedef {{run: string, command: string, phase: Phase | null, progress: Progress | null, since: string, eta?: Eta}} HostActivity */
 /**
@@ -45,6 +63,10 @@
  * @property {number} heartbeats
  * @property {number} heartbeat_interval
  * @property {Metrics | null} metrics
+ * @property {Resources | null} [resources]
+ * @property {{os: string, kernel: string, architecture: string, boot_id?: string} | null} [facts]
+ * @property {{memory: number, cpu_ms: number} | null} [agent]
+ * @property {string[]} [tags]
  * @property {number} protocol
  * @property {number} queued how many runs wait for it
  * @property {string} theme_color

@@ -4,7 +4,13 @@ use super::OPENAPI;
 use crate::run::event::{Builds, Failure, Fetches, Progress, ProgressUnit, RunningBuild};
 use crate::run::id::RunId;
 use crate::run::phase::{Phase, RunState};
-use crate::wire::api::{Eta, Host, HostActivity, HostStatus, Run, RunPhase};
+use crate::wire::api::{
+    Capacity, Eta, Host, HostActivity, HostCapacity, HostResources, HostStatus, LeftOut,
+    MetricsHistory, RecentMetrics, Run, RunPhase,
+};
+use crate::wire::resources::{
+    AgentUsage, Amount, Disk, FailedUnits, Gpu, GpuKind, HostFacts, Resources,
+};
 use crate::wire::to_dashboard::{Metrics, OfferedCommand};
 
 /// Fields of `value` that `schema` does not have, with those of the objects in it.
@@ -131,6 +137,63 @@ fn every_field_of_a_run_is_described() {
     check("Run", &run);
 }
 
+fn resources() -> Resources {
+    let amount = Amount {
+        total: 2,
+        available: 1,
+    };
+    Resources {
+        age_ms: 1,
+        load: Some([1.0; 3]),
+        cores: Some(1),
+        cores_available: Some(1.0),
+        memory: Some(amount),
+        swap: Some(amount),
+        disks: vec![Disk {
+            mount: "/".into(),
+            amount,
+            store: true,
+        }],
+        uptime_s: Some(1),
+        gpu: Some(GpuKind::Nvidia),
+        gpus: vec![Gpu {
+            name: "x".into(),
+            vram: Some(amount),
+            percent: Some(1.0),
+            temperature: Some(1.0),
+        }],
+        temperature: Some(1.0),
+        failed_units: Some(FailedUnits {
+            count: 1,
+            names: vec!["x".into()],
+        }),
+        reboot_for: Some(vec!["kernel".into()]),
+    }
+}
+
+#[test]
+fn every_field_of_capacity_and_history_is_described() {
+    let host = HostCapacity {
+        host: "web1".into(),
+        tags: vec!["x".into()],
+        location: String::new(),
+        device_type: String::new(),
+        running: Some("switch".into()),
+        cores_available: Some(1.0),
+        memory_available: Some(1),
+        vram_available: Some(1),
+        resources: resources(),
+    };
+    let capacity = Capacity {
+        hosts: vec![host],
+        left_out: LeftOut::default(),
+    };
+    check("Capacity", &capacity);
+    // What is in them is by a host's or a series' name.
+    check("MetricsHistory", &MetricsHistory::default());
+    check("RecentMetrics", &RecentMetrics::default());
+}
+
 #[test]
 fn every_field_of_a_host_is_described() {
     let host = Host {
@@ -163,8 +226,21 @@ fn every_field_of_a_host_is_described() {
             swap: 1.0,
             load: 1.0,
         }),
-        // What an agent reads of its host is the agent's own.
-        resources: None,
+        resources: Some(HostResources {
+            resources: resources(),
+            stale: true,
+        }),
+        facts: Some(HostFacts {
+            os: String::new(),
+            kernel: String::new(),
+            architecture: String::new(),
+            boot_id: Some(String::new()),
+        }),
+        agent: Some(AgentUsage {
+            memory: 1,
+            cpu_ms: 1,
+        }),
+        tags: vec!["x".into()],
         protocol: 3,
         queued: 1,
         theme_color: String::new(),

@@ -9,7 +9,9 @@ import { isFinal, runWord } from '../words.js';
 import { Commands } from './commands.js';
 import { showError } from './dialogs.js';
 import { Doing, MetricsView, deadlineText, drawState, drawStatus, lastSeenText } from './host_parts.js';
+import { HostCharts } from './host_charts.js';
 import { completeness, waitingText } from './outcome.js';
+import { ResourcesView } from './resources.js';
 import { took } from './run_head.js';
 import { Waiting } from './waiting.js';
 
@@ -35,6 +37,8 @@ class HostView {
     this.runLink = h('a', { class: 'button strong' }, 'View full log');
     this.current = h('section', { class: 'card current', 'aria-label': 'Current run', hidden: true }, this.doing.element, this.runLink);
     this.metrics = new MetricsView();
+    this.resources = new ResourcesView();
+    this.charts = new HostCharts(name);
     const { role } = context.session;
     this.commands = new Commands(name, role);
     this.waiting = new Waiting(role === 'viewer' ? 'Your role is viewer: it may not cancel runs.' : '');
@@ -47,11 +51,12 @@ class HostView {
     this.cards = h('div', { hidden: true },
       this.current,
       this.waiting.element, this.commands.element,
+      this.resources.element, this.charts.element,
       h('section', { class: 'card' }, h('h2', {}, 'Facts'), this.metrics.element, this.facts),
       h('section', { class: 'card' }, h('h2', {}, 'Runs'), this.error, this.list, this.none, this.older));
     this.factsKey = '';
     fill(root,
-      h('div', { class: 'host-title' }, h('h1', {}, name), this.status, this.seen),
+      h('div', { class: 'host-title' }, h('h1', {}, name), this.status, this.resources.badges, this.seen),
       this.missing, this.cards);
     root.className = 'host-page';
     this.ticking = setInterval(() => this.tick(), 1000);
@@ -79,6 +84,8 @@ class HostView {
     drawStatus(this.status, host.status);
     this.doing.draw(entry);
     this.metrics.draw(entry);
+    this.resources.draw(entry);
+    this.charts.setCores(host.resources?.cores);
     const run = host.status === 'offline' ? null : host.activity?.run;
     this.current.hidden = !run;
     if (run) this.runLink.href = runPath(run);
@@ -94,6 +101,8 @@ class HostView {
     const deadline = deadlineText(entry);
     setText(this.seen, `last seen ${lastSeenText(entry)}${deadline ? ` · ${deadline}` : ''}`);
     this.doing.tick(entry);
+    this.resources.tick(entry);
+    this.charts.tick();
     this.waiting.tick();
     for (const { run, element } of this.runs.values()) {
       const time = element.querySelector('.run-took');
@@ -105,10 +114,11 @@ class HostView {
   drawFacts({ host }) {
     /** @type {[string, string][]} */
     const facts = [
-      ['Generation', generationName(host.generation)], ['System', [host.host_type, host.os_version].filter(Boolean).join(' ')], ['nixpkgs', host.nixpkgs_version],
+      ['Generation', generationName(host.generation)], ['System', host.facts?.os || [host.host_type, host.os_version].filter(Boolean).join(' ')], ['nixpkgs', host.nixpkgs_version],
       ['Agent', `${host.agent_version}${host.agent_version ? ', ' : ''}protocol ${host.protocol}`],
       ['Heartbeats', `${host.heartbeats}, every ${host.heartbeat_interval} s`],
-      ['Location', host.location], ['Device', host.device_type], ['Comment', host.comment],
+      ['Kernel', [host.facts?.kernel ?? '', host.facts?.architecture ?? ''].filter(Boolean).join(', ')],
+      ['Location', host.location], ['Device', host.device_type], ['Tags', (host.tags ?? []).join(', ')], ['Comment', host.comment],
     ];
     const key = JSON.stringify(facts);
     if (key === this.factsKey) return;
@@ -164,6 +174,7 @@ class HostView {
 
   leave() {
     this.ending.abort();
+    this.charts.leave();
     clearInterval(this.ticking);
     this.unlisten();
   }

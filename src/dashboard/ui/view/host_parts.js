@@ -1,6 +1,7 @@
 // @ts-check
 // What the table of hosts and a host's page both show: status, activity, metrics.
 
+import { fullest, percent } from '../amounts.js';
 import { fill, h, setAttribute, setText } from '../dom.js';
 import { deadlineLeft, heartbeatAge } from '../fleet.js';
 import { age, countdown } from '../format.js';
@@ -109,10 +110,25 @@ export class Doing {
   }
 }
 
-/** The four numbers of a host, or that there are none. */
+/** The numbers of a host: StaSysMo's, else what the agent reads itself; null where there are none. @param {import('../types.js').Host} host */
+export function numbers(host) {
+  if (host.status !== 'online') return null;
+  const { metrics, resources } = host;
+  const own = resources && !resources.stale ? resources : null;
+  if (!metrics && !own) return null;
+  return {
+    cpu: metrics?.cpu ?? null,
+    ram: metrics?.ram ?? (own?.memory ? percent(own.memory) : null),
+    swap: metrics?.swap ?? (own?.swap ? percent(own.swap) : null),
+    disk: own ? fullest(own) : null,
+    load: metrics?.load ?? own?.load?.[0] ?? null,
+  };
+}
+
+/** The few numbers of a host, or that there are none. */
 export class MetricsView {
   constructor() {
-    this.values = /** @type {const} */ (['cpu', 'ram', 'swap', 'load']).map((name) => {
+    this.values = /** @type {const} */ (['cpu', 'ram', 'swap', 'disk', 'load']).map((name) => {
       const value = h('b', {});
       return { name, value, element: h('span', { class: 'metric', 'data-metric': name }, h('i', {}, name), value) };
     });
@@ -122,13 +138,13 @@ export class MetricsView {
 
   /** @param {Entry} entry */
   draw({ host }) {
-    const metrics = host.status === 'online' ? host.metrics : null;
+    const metrics = numbers(host);
     this.none.hidden = metrics !== null;
     setText(this.none, host.status === 'online' ? 'no metrics' : host.status === 'never_seen' ? '' : 'not known');
     for (const { name, value, element } of this.values) {
-      element.hidden = metrics === null;
-      if (!metrics) continue;
-      const number = metrics[name];
+      const number = metrics?.[name] ?? null;
+      element.hidden = number === null;
+      if (number === null) continue;
       setText(value, name === 'load' ? number.toFixed(2) : `${Math.round(number)} %`);
       if (name === 'load') continue;
       element.classList.toggle('high', number >= 90);

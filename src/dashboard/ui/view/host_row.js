@@ -1,6 +1,7 @@
 // @ts-check
 // One row of the table of hosts. It is filled when it first comes into view, and drawn again only while it is in view.
 
+import { Sparkline } from '../chart.js';
 import { add, fill, h, setText } from '../dom.js';
 import { dateTime, generationName, plural } from '../format.js';
 import { hostPath, runPath } from '../router.js';
@@ -16,10 +17,12 @@ export class HostRow {
   /**
    * @param {Entry} entry
    * @param {() => import('../types.js').Run[]} waiting runs that wait for this host
+   * @param {() => import('../recent.js').RecentHost | null} recent its last hour
    */
-  constructor(entry, waiting) {
+  constructor(entry, waiting, recent) {
     this.entry = entry;
     this.waiting = waiting;
+    this.recent = recent;
     const { hostname } = entry.host;
     this.dot = h('span', { class: 'theme-dot', 'aria-hidden': 'true' });
     this.sub = h('span', { class: 'sub' });
@@ -44,6 +47,7 @@ export class HostRow {
       doing: new Doing(),
       log: h('a', { class: 'to-run' }, 'Log'),
       metrics: new MetricsView(),
+      spark: new Sparkline(),
       generation: h('div', { role: 'cell', class: 'cell-generation', 'data-label': 'Generation' }),
       seen: h('div', { role: 'cell', class: 'cell-seen', 'data-label': 'Last seen' }),
     };
@@ -60,7 +64,7 @@ export class HostRow {
   search() {
     const { host } = this.entry;
     const doing = host.status === 'online' || host.status === 'reconnecting' ? host.activity : null;
-    this.text = [host.hostname, statusWord(host.status).word, host.host_type, host.location, host.device_type, host.comment,
+    this.text = [host.hostname, statusWord(host.status).word, host.host_type, host.location, host.device_type, host.comment, ...(host.tags ?? []),
       host.generation, doing?.command ?? '', doing?.phase ? phaseWord(doing.phase) : '', ...this.waiting().map((run) => `waits waiting ${run.command}`)].join('\n').toLowerCase();
   }
 
@@ -77,7 +81,7 @@ export class HostRow {
     if (this.stale) {
       this.stale = false;
       const { host } = this.entry;
-      setText(this.sub, [host.location, host.device_type].filter((text) => text !== '').join(' · '));
+      setText(this.sub, [host.location, host.device_type, ...(host.tags ?? [])].filter((text) => text !== '').join(' · '));
       // Only a plain colour is taken from a host.
       const colour = /^#[0-9a-f]{6}$/i.test(host.theme_color) ? host.theme_color : '';
       this.dot.style.setProperty('background-color', colour);
@@ -85,6 +89,7 @@ export class HostRow {
       drawStatus(cells.status, host.status);
       cells.doing.draw(this.entry);
       cells.metrics.draw(this.entry);
+      this.drawRecent();
       const run = host.status === 'offline' ? null : host.activity?.run;
       cells.log.hidden = !run;
       if (run) cells.log.href = runPath(run);
@@ -93,6 +98,11 @@ export class HostRow {
       cells.generation.title = host.generation;
     }
     this.tick();
+  }
+
+  drawRecent() {
+    // The line of a host that is away ends where it was last heard.
+    this.cells?.spark.draw(this.recent()?.load ?? null, this.entry.host.resources?.cores ?? 1, 'Load');
   }
 
   /** What changes by time alone. */
@@ -109,7 +119,7 @@ export class HostRow {
     add(this.element,
       h('div', { role: 'cell', class: 'cell-status' }, cells.status, cells.deadline),
       h('div', { role: 'cell', class: 'cell-doing' }, cells.doing.element, cells.log, cells.waiting),
-      h('div', { role: 'cell', class: 'cell-metrics' }, cells.metrics.element),
+      h('div', { role: 'cell', class: 'cell-metrics' }, cells.metrics.element, cells.spark.element),
       cells.generation, cells.seen);
     return cells;
   }

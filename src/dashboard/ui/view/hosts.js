@@ -4,6 +4,7 @@
 import { fill, h, setText } from '../dom.js';
 import { count } from '../format.js';
 import { icon } from '../icons.js';
+import { Recent } from '../recent.js';
 import { STATUSES, statusWord } from '../words.js';
 import { HostRow } from './host_row.js';
 
@@ -42,6 +43,7 @@ class HostsView {
     fill(root, h('div', { class: 'hosts-bar' }, h('h1', {}, 'Hosts'), this.counts, h('span', { class: 'gap' }), this.input), this.table, this.note);
     document.title = 'Hosts – NixFleet';
 
+    this.recent = new Recent((names) => names.forEach((name) => this.rows.get(name)?.drawRecent()));
     this.seen = new IntersectionObserver((entries) => {
       for (const entry of entries) this.rows.get(/** @type {HTMLElement} */ (entry.target).dataset.host ?? '')?.see(entry.isIntersecting);
     }, { rootMargin: '300px 0px' });
@@ -85,7 +87,7 @@ class HostsView {
       const row = this.rows.get(name);
       if (row) row.set(entry);
       else {
-        const added = new HostRow(entry, () => this.fleet.waitingFor(name));
+        const added = new HostRow(entry, () => this.fleet.waitingFor(name), () => this.recent.of(name));
         this.rows.set(name, added);
         arranged = true;
       }
@@ -112,6 +114,7 @@ class HostsView {
       row.tick();
       row.shed();
     }
+    this.recent.want([...this.rows.values()].filter((row) => row.visible).map((row) => row.entry.host.hostname));
     this.arrange();
     this.drawCounts();
   }
@@ -184,6 +187,7 @@ class HostsView {
   leave() {
     clearInterval(this.ticking);
     this.seen.disconnect();
+    this.recent.leave();
     this.unlisten();
   }
 }
