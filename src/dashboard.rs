@@ -13,6 +13,7 @@ pub mod hub;
 pub mod live;
 pub mod liveness;
 pub mod store;
+pub mod subjects;
 #[cfg(test)]
 mod testing;
 pub mod tls;
@@ -28,6 +29,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use access::Access;
+use access::keys::AgentKeys;
 use agents::Connections;
 use app::AppState;
 use fleet::Fleet;
@@ -35,6 +37,7 @@ use hub::Hub;
 use live::Live;
 use store::Store;
 use store::lock::DirLock;
+use subjects::Subjects;
 pub use upkeep::Keep;
 
 /// How long open connections may take to end after the signal to stop.
@@ -53,6 +56,9 @@ pub struct Settings {
     pub keep: Keep,
     /// Who may come in.
     pub access: Access,
+    /// The hosts by which agents reach the dashboard, in lower case and without a port: the proof of a key names one of
+    /// them. Empty for whichever the agent's request names.
+    pub agent_hosts: Vec<String>,
     /// With a certificate, everything is spoken over TLS.
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// The page's files are read from this folder instead of the ones built in.
@@ -71,6 +77,7 @@ impl Settings {
             sweep: Duration::from_secs(1),
             keep: Keep::default(),
             access,
+            agent_hosts: Vec::new(),
             tls: None,
             ui_dir: None,
             link_base: None,
@@ -111,11 +118,16 @@ impl Dashboard {
             .await
             .context("reading the runs that are not over")?;
         let app = AppState {
-            store,
             hub: handle,
             fleet,
             live,
             access: settings.access.clone(),
+            keys: AgentKeys::read(&store)
+                .await
+                .context("reading agents' keys")?,
+            agent_hosts: settings.agent_hosts.clone().into(),
+            subjects: Subjects::default(),
+            store,
             ui_dir: settings.ui_dir.clone(),
             connections: Connections::default(),
             shutdown,
@@ -123,6 +135,12 @@ impl Dashboard {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(hub.run(stop.clone()));
+        tasks.spawn(access::keys::watch(
+            app.keys.clone(),
+            app.store.clone(),
+            app.fleet.clone(),
+            stop.clone(),
+        ));
         tasks.spawn(upkeep::run(
             app.clone(),
             settings.sweep,

@@ -4,6 +4,7 @@
 //! hears of it, so that what was acknowledged survives a power cut.
 
 pub mod access;
+pub mod agent_keys;
 pub mod backup;
 pub mod build_logs;
 pub mod build_times;
@@ -32,7 +33,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 /// The schema, step by step. An applied step is never edited; a test pins each one's hash.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "fleet", include_str!("store/migrations/0001_fleet.sql")),
     (
         2,
@@ -49,6 +50,11 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
         5,
         "build logs",
         include_str!("store/migrations/0005_build_logs.sql"),
+    ),
+    (
+        10,
+        "agent keys",
+        include_str!("store/migrations/0010_agent_keys.sql"),
     ),
 ];
 

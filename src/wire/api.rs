@@ -25,11 +25,15 @@
 //! Both streams send `ping` (`{}`) when they had nothing else to send for 10 seconds: any event is a sign of life. A reader
 //! ignores events that it does not know.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 mod builds;
+mod error;
 
 pub use builds::{BuildLogLine, BuildLogLines, BuildLogs, LoggedBuild};
+pub use error::{ApiError, ErrorBody};
 
 use crate::run::event::{Failure, Progress};
 use crate::run::id::RunId;
@@ -96,6 +100,12 @@ pub struct Host {
     pub metrics: Option<Metrics>,
     /// The agent's own readings; none from agents that send none.
     pub resources: Option<serde_json::Value>,
+    /// What a program that is an agent by the library says of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_text: Option<String>,
+    /// Its numbers, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub custom_metrics: BTreeMap<String, f64>,
     /// 2 or 3.
     pub protocol: u32,
     /// How many runs wait for it.
@@ -327,22 +337,4 @@ pub struct CommandQueued {
 pub struct StopBody {
     /// Also in the middle of an activation.
     pub force: bool,
-}
-
-/// Every error's body.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ErrorBody {
-    /// What went wrong.
-    pub error: ApiError,
-}
-
-/// What went wrong, for programs and for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApiError {
-    /// A fixed word: `unauthorized`, `forbidden`, `not_found`, `unknown_command`, `conflict`, `too_many_requests`, …
-    pub code: String,
-    /// What is wrong, with the name of the thing.
-    pub message: String,
-    /// What to do.
-    pub hint: String,
 }

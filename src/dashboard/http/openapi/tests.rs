@@ -165,6 +165,9 @@ fn every_field_of_a_host_is_described() {
         }),
         // What an agent reads of its host is the agent's own.
         resources: None,
+        status_text: Some("x".into()),
+        // The names are the program's own.
+        custom_metrics: std::collections::BTreeMap::new(),
         protocol: 3,
         queued: 1,
         theme_color: String::new(),
