@@ -2,18 +2,24 @@
 //!
 //! A run has a process of its own (`supervise`), which owns the terminal and writes the journal. The agent starts it, follows the journal
 //! and ships it; either may die. Nothing here evaluates Nix unasked.
+//!
+//! For other programs, [`HeartbeatAgent`] is the same connection without runs: heartbeats, and messages by subject.
 
 pub mod args;
 pub mod commands;
 pub mod config;
 pub mod config_file;
+pub mod credential;
 pub mod environment;
 pub mod facts;
 pub mod ground_truth;
+pub mod health;
 pub mod heartbeat;
+pub mod heartbeat_agent;
 pub mod helper;
 pub mod identity;
 pub mod journal;
+pub mod key_file;
 pub mod launch;
 pub mod launcher;
 pub mod metrics;
@@ -27,9 +33,16 @@ pub mod shipper;
 pub mod start;
 pub mod stasysmo;
 pub mod state_dir;
+pub mod statement;
 pub mod steps;
+pub mod subjects;
 pub mod supervise;
 pub mod uplink;
+
+pub use heartbeat_agent::{
+    BuildError, Builder, Client, ConnectionHealth, HeartbeatAgent, Message, MessageError,
+    Reconnect, RunningAgent,
+};
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -53,6 +66,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, self_command: SelfCom
     let done = match args.action {
         None => start::run(args.config.as_deref(), args.once, self_command).map(|()| 0),
         Some(Action::CheckConfig { config }) => return start::check_config(&config),
+        Some(Action::Key(command)) => key(&command).map(|()| 0),
         Some(Action::Steps { steps }) => return steps::perform(&steps),
         Some(Action::Helper { config, socket }) => {
             helper::run(config.as_deref(), socket.as_deref(), self_command).map(|()| 0)
@@ -88,4 +102,14 @@ fn supervise(run_dir: &Path) -> anyhow::Result<i32> {
         tracing::debug!("no session of its own: {error}");
     }
     supervise::run(run_dir)
+}
+
+/// `key create` and `key show`: both print the public half alone.
+fn key(command: &args::Key) -> anyhow::Result<()> {
+    let key = match command {
+        args::Key::Create { file } => key_file::KeyPair::create(file)?,
+        args::Key::Show { file } => key_file::KeyPair::read(file)?,
+    };
+    println!("{}", key.public());
+    Ok(())
 }

@@ -14,6 +14,7 @@ mod progress;
 mod resources;
 mod runs;
 pub mod sse;
+mod subjects;
 mod text;
 
 use std::process::ExitCode;
@@ -76,6 +77,21 @@ fn perform(args: &Args) -> anyhow::Result<Exit> {
         } => build_logs::show(&client, &out, run, build),
         Command::Logs { run, follow, .. } => logs::show(&client, &out, run, *follow),
         Command::Stop { run, force } => runs::stop(&client, &out, run, *force),
+        Command::Publish {
+            subject,
+            payload,
+            organization,
+        } => subjects::publish(&client, &out, subject, payload, organization),
+        Command::Subscribe {
+            patterns,
+            organization,
+        } => subjects::subscribe(&client, &out, patterns, organization),
+        Command::Request {
+            subject,
+            payload,
+            timeout,
+            organization,
+        } => subjects::request(&client, &out, (subject, payload), *timeout, organization),
         Command::Open => hosts::open(&client, &out),
     }
 }

@@ -15,6 +15,7 @@ pub mod liveness;
 pub mod metrics;
 pub mod store;
 pub mod tags;
+pub mod subjects;
 #[cfg(test)]
 mod testing;
 pub mod tls;
@@ -31,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::base::clock;
 use access::Access;
+use access::keys::AgentKeys;
 use agents::Connections;
 use app::AppState;
 use fleet::Fleet;
@@ -38,6 +40,7 @@ use hub::Hub;
 use live::Live;
 use store::Store;
 use store::lock::DirLock;
+use subjects::Subjects;
 pub use upkeep::Keep;
 
 /// How long open connections may take to end after the signal to stop.
@@ -58,6 +61,9 @@ pub struct Settings {
     pub keep_metrics: Duration,
     /// Who may come in.
     pub access: Access,
+    /// The hosts by which agents reach the dashboard, in lower case and without a port: the proof of a key names one of
+    /// them. Empty for whichever the agent's request names.
+    pub agent_hosts: Vec<String>,
     /// With a certificate, everything is spoken over TLS.
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// The page's files are read from this folder instead of the ones built in.
@@ -77,6 +83,7 @@ impl Settings {
             keep: Keep::default(),
             keep_metrics: metrics::writer::KEEP,
             access,
+            agent_hosts: Vec::new(),
             tls: None,
             ui_dir: None,
             link_base: None,
@@ -121,11 +128,16 @@ impl Dashboard {
             .await
             .context("reading the runs that are not over")?;
         let app = AppState {
-            store,
             hub: handle,
             fleet,
             live,
             access: settings.access.clone(),
+            keys: AgentKeys::read(&store)
+                .await
+                .context("reading agents' keys")?,
+            agent_hosts: settings.agent_hosts.clone().into(),
+            subjects: Subjects::default(),
+            store,
             ui_dir: settings.ui_dir.clone(),
             connections: Connections::default(),
             shutdown,
@@ -139,6 +151,12 @@ impl Dashboard {
             stop.clone(),
         ));
         tasks.spawn(hub.run(stop.clone()));
+        tasks.spawn(access::keys::watch(
+            app.keys.clone(),
+            app.store.clone(),
+            app.fleet.clone(),
+            stop.clone(),
+        ));
         tasks.spawn(upkeep::run(
             app.clone(),
             settings.sweep,

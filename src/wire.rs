@@ -32,6 +32,31 @@
 //! What an agent says is untrusted: names are parsed ([`crate::run::id`]), texts are cut, and a run belongs to the host it was
 //! requested for.
 //!
+//! # Messages by subject
+//! Programs beside the fleet's own commands talk through the dashboard, by [`subject`]s. `registered` says `subjects: true`
+//! where the dashboard takes part. Messages are live only: who does not listen now never gets them, and none is stored.
+//!
+//! - `subscribe` names all patterns to which this connection listens, and replaces those it named before; at most
+//!   [`MAX_PATTERNS`]. A new connection begins with none.
+//! - `publish` sends one JSON value of at most [`MAX_PAYLOAD`] bytes to all who listen in the sender's organization, itself
+//!   included. The dashboard answers `published` with the same `id`: to how many it went, or why it was refused: too many
+//!   messages or bytes at once ([`MESSAGES_PER_SECOND`], [`MESSAGE_BYTES_PER_SECOND`], twice as much after a pause), or too
+//!   large a payload.
+//! - `message` is what arrives: the sender's `from` is the dashboard's word, not the sender's. Who wants an answer names in
+//!   `reply_to` an address to which it listens, `_reply.RANDOM.N`; an answer is a `publish` to that address.
+//! - For each who listens at most [`MAX_WAITING`] messages and [`MAX_WAITING_BYTES`] bytes wait; beyond, the oldest are
+//!   dropped, and `messages_dropped` says how many.
+//! - `register` may name an `organization`. Agents of different organizations hear nothing of each other. What a key is
+//!   bound to is enforced; with the shared token, the organization is what the agent says it is.
+//!
+//! # Key pairs
+//! Instead of the token, an agent may show `Authorization: NixFleet-Key PUBLIC_KEY` ([`key`]): Ed25519, base64. An unknown key
+//! is refused with 401. Then the dashboard's first message is `challenge` with a nonce of this connection alone; the agent
+//! answers within [`key::PROOF_SECONDS`] with `proof`: a signature of [`key::Signed`], and only then with `register`. A key
+//! is bound to one host name and organization: another one is refused, and so is the shared token for a host that has a
+//! key. A key that is removed has its connection closed within seconds. The host's clock is signed but not compared: a
+//! nonce is used once, and hosts without a battery must come in.
+//!
 //! # Supervisor and agent
 //! The journal of a run is a file of [`record`]s.
 //!
@@ -40,8 +65,10 @@
 
 pub mod api;
 pub mod frame;
+pub mod key;
 pub mod record;
 pub mod resources;
+pub mod subject;
 pub mod to_agent;
 pub mod to_dashboard;
 
@@ -58,6 +85,19 @@ pub const WATCHED_MS: u32 = 50;
 pub const UNWATCHED_MS: u32 = 1000;
 /// The most unacknowledged bytes of journal records per agent, before compression.
 pub const MAX_IN_FLIGHT: usize = 1024 * 1024;
+
+/// The largest payload of a message by subject, in bytes of its JSON.
+pub const MAX_PAYLOAD: usize = 64 * 1024;
+/// The most patterns to which one connection listens.
+pub const MAX_PATTERNS: usize = 64;
+/// The most messages that wait for one who listens.
+pub const MAX_WAITING: usize = 256;
+/// The most bytes of them.
+pub const MAX_WAITING_BYTES: usize = 1024 * 1024;
+/// The messages that one sender may publish in a second, over longer times; twice as many after a pause.
+pub const MESSAGES_PER_SECOND: u32 = 100;
+/// The bytes of payload likewise.
+pub const MESSAGE_BYTES_PER_SECOND: u32 = 1024 * 1024;
 
 #[cfg(test)]
 mod golden;

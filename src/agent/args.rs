@@ -37,6 +37,9 @@ pub enum Action {
         #[arg(long, value_name = "PATH")]
         socket: Option<PathBuf>,
     },
+    /// This host's key pair, with which it comes to the dashboard instead of the shared token.
+    #[command(subcommand)]
+    Key(Key),
     /// Own one run's terminal and journal. The agent starts this by itself.
     #[command(hide = true)]
     Supervise {
@@ -64,5 +67,20 @@ pub enum Action {
         /// The recorded bytes.
         #[arg(required_unless_present = "follow")]
         file: Option<PathBuf>,
+    },
+}
+
+/// What to do with a key file.
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Make a key pair in a new file (mode 0600) and print its public half; `nixfleet-dashboard key add HOST` takes that.
+    Create {
+        /// The file; one that is there is not overwritten.
+        file: PathBuf,
+    },
+    /// Print the public half of the key in a file.
+    Show {
+        /// The file.
+        file: PathBuf,
     },
 }

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::agent::config_file::{Color, ConfigFile, Interval, Label, LogLevel, Sections, Url};
+use crate::agent::credential::Credential;
 use crate::agent::environment::Environment;
 use crate::base::config_file;
 use crate::base::secret::Secret;
 use crate::run::id::HostName;
+use crate::wire::subject::Organization;
 
 mod execution;
 
@@ -18,8 +20,10 @@ pub use execution::{Execution, Limits, Rebuild, Repo};
 pub struct Config {
     /// The dashboard's WebSocket address, `ws://` or `wss://`, ending in `/ws`.
     pub url: String,
-    /// Where the token comes from.
-    pub token: TokenSource,
+    /// With what it comes: the shared token, or its own key.
+    pub credential: Credential,
+    /// Whose messages it speaks and hears.
+    pub organization: Organization,
     /// Certificates trusted beside the public ones.
     pub ca_file: Option<PathBuf>,
     /// The name to register under.
@@ -157,12 +161,23 @@ fn check(raw: ConfigFile, environment: Environment) -> Result<Config, CheckError
         )
     })?;
     let token = match (environment.token_file, environment.token, raw.token_file) {
-        (Some(path), _, _) | (None, None, Some(path)) => TokenSource::File(path),
-        (None, Some(token), _) => TokenSource::Environment(token),
-        (None, None, None) => {
+        (Some(path), _, _) | (None, None, Some(path)) => Some(TokenSource::File(path)),
+        (None, Some(token), _) => Some(TokenSource::Environment(token)),
+        (None, None, None) => None,
+    };
+    let credential = match (token, raw.key_file) {
+        (Some(token), None) => Credential::Token(token),
+        (None, Some(path)) => Credential::KeyFile(path),
+        (Some(token), Some(_)) => {
+            return Err(CheckError::Key(format!(
+                "`key_file` stands beside a token ({}); a host with a key comes in by that alone: remove the token",
+                token.place()
+            )));
+        }
+        (None, None) => {
             return Err(CheckError::Key(
                 "the key `token_file` is missing; write the agent token into a file and name it: token_file = \"/path\" \
-                 (or set NIXFLEET_TOKEN_FILE, or NIXFLEET_TOKEN for ad-hoc use)"
+                 (or set NIXFLEET_TOKEN_FILE, or NIXFLEET_TOKEN for ad-hoc use), or give the host its own key with `key_file`"
                     .into(),
             ));
         }
@@ -210,7 +225,8 @@ fn check(raw: ConfigFile, environment: Environment) -> Result<Config, CheckError
     };
     Ok(Config {
         url: url.get(),
-        token,
+        credential,
+        organization: raw.organization.unwrap_or_default(),
         ca_file: raw.ca_file,
         hostname: hostname.or(raw.hostname),
         interval: Duration::from_secs(u64::from(

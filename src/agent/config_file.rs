@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::run::id::{CommandName, HostName};
+use crate::wire::subject::Organization;
 pub use sections::{DeclaredCommand, LimitsTable, Rebuild, Repo, Sections, Stop, Tests, Tool};
 pub use values::{
     Argv, Attempts, Color, Interval, Label, LogLevel, Memory, Nice, Seconds, TasksMax, Url, Weight,
@@ -27,6 +28,10 @@ pub struct ConfigFile {
     pub url: Option<Url>,
     /// File with the agent's token in its first line.
     pub token_file: Option<PathBuf>,
+    /// File with the host's own private key, instead of `token_file`; `nixfleet-agent key create` makes it.
+    pub key_file: Option<PathBuf>,
+    /// Whose messages by subject the agent speaks and hears; those of the organization without a name by default.
+    pub organization: Option<Organization>,
     /// PEM file with certificates that are trusted beside the public ones.
     pub ca_file: Option<PathBuf>,
     /// The name to register under; the system's by default.

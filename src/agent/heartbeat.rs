@@ -8,6 +8,7 @@ use tokio::time::MissedTickBehavior;
 use crate::agent::identity::Identity;
 use crate::agent::metrics::Sample;
 use crate::agent::runs::Current;
+use crate::agent::statement::Statement;
 use crate::base::clock;
 use crate::wire::to_dashboard::{Heartbeat, ToDashboard};
 
@@ -18,6 +19,8 @@ pub struct Cells {
     pub sample: watch::Receiver<Sample>,
     /// The run that goes on.
     pub current: watch::Receiver<Option<Current>>,
+    /// What the program says of itself.
+    pub statement: watch::Receiver<Statement>,
     /// Reported where the system does not say its own.
     pub nixpkgs_version: String,
 }
@@ -28,10 +31,12 @@ impl Cells {
         identity: &Identity,
         sample: watch::Receiver<Sample>,
         current: watch::Receiver<Option<Current>>,
+        statement: watch::Receiver<Statement>,
     ) -> Self {
         Self {
             sample,
             current,
+            statement,
             nixpkgs_version: identity.labels.nixpkgs_version.clone(),
         }
     }
@@ -40,6 +45,7 @@ impl Cells {
     pub fn heartbeat(&self, n: u64) -> Heartbeat {
         let sample = self.sample.borrow();
         let current = self.current.borrow();
+        let statement = self.statement.borrow();
         let current = current.as_ref();
         let mut nixpkgs_version = sample.generation.nixpkgs_version.clone();
         if nixpkgs_version.is_empty() {
@@ -56,6 +62,8 @@ impl Cells {
             at: Some(clock::now()),
             resources: None,
             agent: None,
+            status_text: statement.status_text.clone(),
+            custom_metrics: statement.metrics.clone(),
         }
     }
 }
@@ -91,6 +99,7 @@ mod tests {
             Cells {
                 sample,
                 current: receiver,
+                statement: watch::channel(Statement::default()).1,
                 nixpkgs_version: "24.11".into(),
             },
             current,

@@ -2,23 +2,39 @@
 
 use std::time::Duration;
 
-use crate::agent::config::{Labels, TokenSource};
+use crate::agent::config::Labels;
+use crate::agent::credential::Credential;
 use crate::agent::facts;
 use crate::run::id::HostName;
+use crate::wire::subject::Organization;
+
+/// Intervals of silence after which a host counts as offline, unless somebody says otherwise.
+const OFFLINE_AFTER: u32 = 3;
 
 /// What every connection says of the host.
 #[derive(Debug)]
 pub struct Identity {
     /// The dashboard's WebSocket address.
     pub url: String,
-    /// Where the token comes from.
-    pub token: TokenSource,
+    /// With what it comes.
+    pub credential: Credential,
     /// The name to register under.
     pub hostname: HostName,
+    /// Whose messages it speaks and hears.
+    pub organization: Organization,
+    /// After how many intervals without a heartbeat it is to count as offline; the dashboard's own setting without.
+    pub offline_after: Option<u32>,
     /// Between heartbeats.
     pub interval: Duration,
     /// As configured.
     pub labels: Labels,
     /// As the system says.
     pub host: facts::Host,
+}
+
+impl Identity {
+    /// How long the host may be silent before it counts as offline.
+    pub fn silence_limit(&self) -> Duration {
+        self.interval * self.offline_after.unwrap_or(OFFLINE_AFTER)
+    }
 }

@@ -37,6 +37,15 @@ impl Sample {
         }
     }
 
+    /// Nothing at all, for a program that says what it has to say by itself.
+    pub fn none() -> Self {
+        Self {
+            metrics: None,
+            generation: facts::Generation::default(),
+            at: Instant::now(),
+        }
+    }
+
     /// The metrics, unless they are stale by now.
     pub fn metrics(&self) -> Option<Metrics> {
         self.metrics.filter(|_| self.at.elapsed() < FRESH)

@@ -32,10 +32,11 @@ pub fn message(
         repo_url: offer.repo_url,
         repo_dir: offer.repo_dir,
         protocol: Some(PROTOCOL),
-        offline_after: None,
+        offline_after: identity.offline_after,
         at: Some(clock::now()),
         facts: None,
         commands: offer.commands,
+        organization: Some(identity.organization.to_string()).filter(|name| !name.is_empty()),
         runs,
     }
 }

@@ -8,11 +8,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::agent::config::{self, Config};
 use crate::agent::environment::Environment;
+use crate::agent::health::Health;
 use crate::agent::identity::Identity;
 use crate::agent::launch::SelfCommand;
 use crate::agent::launcher::{Direct, Launcher};
 use crate::agent::runs::{self, Runs};
-use crate::agent::uplink::{Health, Tls, Uplink};
+use crate::agent::statement::Statement;
+use crate::agent::subjects::Subjects;
+use crate::agent::uplink::{Reconnect, Tls, Uplink};
 use crate::agent::{facts, helper, metrics, replace, stasysmo, state_dir};
 use crate::base::{logging, shutdown};
 
@@ -76,7 +79,7 @@ async fn serve(mut config: Config, once: bool, self_command: SelfCommand) -> any
         Some(name) => name,
         None => facts::hostname()?,
     };
-    config.token.read()?;
+    config.credential.show()?;
     let tls = Tls::for_url(&config.url, config.ca_file.as_deref())?;
     let state_dir = state_dir::prepare(config.state_dir.as_deref())?;
     // Once is only a look: it may happen beside the agent that runs here.
@@ -97,21 +100,28 @@ async fn serve(mut config: Config, once: bool, self_command: SelfCommand) -> any
     let uplink = Uplink {
         identity: Identity {
             url: config.url,
-            token: config.token,
+            credential: config.credential,
             hostname,
+            organization: config.organization,
+            offline_after: None,
             interval: config.interval,
             labels: config.labels,
             host: facts::host(Path::new("/")),
         },
         tls,
-        runs: runs.clone(),
+        runs: Some(runs.clone()),
         sample: metrics::sample(paths, config.interval)?,
-        max_attempts: config.max_attempts,
+        statement: tokio::sync::watch::channel(Statement::default()).1,
+        subjects: Subjects::silent(),
+        reconnect: Reconnect {
+            max_attempts: config.max_attempts,
+            ..Reconnect::default()
+        },
         once,
         health: tokio::sync::watch::channel(Health::default()).0,
     };
     if service_manager && !once {
-        let (runs, health) = (uplink.runs.clone(), uplink.health.subscribe());
+        let (runs, health) = (runs.clone(), uplink.health.subscribe());
         // What a run has said last shall be heard before the agent goes, if anybody listens.
         let idle = move || runs.is_idle() && (runs.kept().is_empty() || !health.borrow().connected);
         let service = replace::Service::of_process(Path::new("/"));

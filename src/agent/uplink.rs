@@ -1,6 +1,7 @@
 //! The connection to the dashboard: dial, serve, and dial again, for ever or until there is a reason not to.
 
 mod dial;
+mod proof;
 mod session;
 mod tls;
 mod writer;
@@ -9,34 +10,62 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_util::sync::CancellationToken;
 
+use crate::agent::health::Health;
 use crate::agent::identity::Identity;
 use crate::agent::metrics::Sample;
 use crate::agent::runs::Runs;
+use crate::agent::statement::Statement;
+use crate::agent::subjects::Subjects;
 use crate::base::backoff::Backoff;
 
 pub use tls::Tls;
 
 /// With `--once`: how long an open connection may take to acknowledge the heartbeat.
 const ONCE_DEADLINE: Duration = Duration::from_secs(30);
-/// The first delay between attempts, at most.
-const FIRST_DELAY: Duration = Duration::from_secs(1);
-/// No delay is longer.
-const LONGEST_DELAY: Duration = Duration::from_secs(60);
 
-/// How the connection is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Health {
-    /// The dashboard has answered `register` on the connection that stands.
-    pub connected: bool,
-    /// When a heartbeat was acknowledged last.
-    pub last_ack: Option<Instant>,
-    /// Failed attempts since the last connection.
-    pub attempts: u32,
-    /// Why there is no connection.
-    pub error: Option<String>,
+/// What happens when there is no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reconnect {
+    /// Whether it is tried again at all.
+    pub auto: bool,
+    /// The longest first pause. Pauses double, and each is a random part of that, so that a fleet does not come at once.
+    pub first: Duration,
+    /// No pause is longer.
+    pub longest: Duration,
+    /// Failed attempts in a row after which to give up; without, never.
+    pub max_attempts: Option<u32>,
+}
+
+impl Default for Reconnect {
+    fn default() -> Self {
+        Self {
+            auto: true,
+            first: Duration::from_secs(1),
+            longest: Duration::from_secs(60),
+            max_attempts: None,
+        }
+    }
+}
+
+impl Reconnect {
+    /// Gives up after so many failed attempts in a row; at least one.
+    pub fn attempts(most: u32) -> Self {
+        Self {
+            max_attempts: Some(most.max(1)),
+            ..Self::default()
+        }
+    }
+
+    /// The agent ends with its first connection, or with the first attempt that fails.
+    pub fn never() -> Self {
+        Self {
+            auto: false,
+            ..Self::default()
+        }
+    }
 }
 
 /// All that a connection needs.
@@ -46,12 +75,16 @@ pub struct Uplink {
     pub identity: Identity,
     /// For `wss://`.
     pub tls: Tls,
-    /// The host's runs.
-    pub runs: Arc<Runs>,
+    /// The host's runs; none where a program uses the agent as a library.
+    pub runs: Option<Arc<Runs>>,
     /// Metrics and generation.
     pub sample: watch::Receiver<Sample>,
-    /// Failed attempts in a row after which to give up.
-    pub max_attempts: Option<u32>,
+    /// What the program says of itself.
+    pub statement: watch::Receiver<Statement>,
+    /// Messages by subject.
+    pub subjects: Arc<Subjects>,
+    /// What happens when there is no connection.
+    pub reconnect: Reconnect,
     /// Ends with the first acknowledged heartbeat.
     pub once: bool,
     /// How the connection is.
@@ -74,8 +107,17 @@ pub(crate) enum End {
     },
 }
 
+/// That the dashboard closed the connection, and why.
+fn closed(frame: Option<CloseFrame>) -> String {
+    let said = frame.map_or_else(String::new, |frame| {
+        let reason: String = frame.reason.chars().filter(|c| !c.is_control()).collect();
+        format!(" with {} {reason}", u16::from(frame.code))
+    });
+    format!("the dashboard closed the connection{said}")
+}
+
 impl Uplink {
-    async fn serve(&self, socket: dial::Socket, shutdown: &CancellationToken) -> End {
+    async fn serve(&self, socket: dial::Dialled, shutdown: &CancellationToken) -> End {
         let served = session::serve(self, socket, shutdown);
         if !self.once {
             return served.await;
@@ -95,7 +137,7 @@ impl Uplink {
     /// # Errors
     /// The attempts are used up, or with `--once` the first one failed.
     pub async fn run(&self, shutdown: &CancellationToken) -> anyhow::Result<()> {
-        let mut backoff = Backoff::new(FIRST_DELAY, LONGEST_DELAY);
+        let mut backoff = Backoff::new(self.reconnect.first, self.reconnect.longest);
         loop {
             let dialled = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
@@ -120,7 +162,12 @@ impl Uplink {
                 health.attempts = backoff.attempts();
                 health.error = Some(reason.clone());
             });
-            if let Some(most) = self.max_attempts.filter(|most| backoff.attempts() >= *most) {
+            anyhow::ensure!(self.reconnect.auto, "{reason}");
+            if let Some(most) = self
+                .reconnect
+                .max_attempts
+                .filter(|most| backoff.attempts() >= *most)
+            {
                 anyhow::bail!(
                     "giving up after {most} failed attempts (reconnect.max_attempts): {reason}"
                 );

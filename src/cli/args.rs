@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use super::text;
 use crate::run::id::{CommandName, HostName};
+use crate::wire::subject::{Organization, Pattern, Subject};
 
 /// What the program is told.
 #[derive(Debug, Parser)]
@@ -104,6 +105,38 @@ pub enum Command {
         /// Also in the middle of an activation.
         #[arg(long)]
         force: bool,
+    },
+    /// Send a message to all agents and programs that listen to a subject. Live only: it is not kept.
+    Publish {
+        /// What it is about: tasks.web.new
+        subject: Subject,
+        /// The message as JSON, or `-` for standard input.
+        payload: String,
+        /// Whose subjects.
+        #[arg(long, value_name = "NAME", default_value = "")]
+        organization: Organization,
+    },
+    /// Print messages as they come: `*` stands for one token of a subject, `>` at the end for all the rest.
+    Subscribe {
+        /// To what: 'tasks.*.new' 'jobs.>'
+        #[arg(required = true, value_name = "PATTERN")]
+        patterns: Vec<Pattern>,
+        /// Whose subjects.
+        #[arg(long, value_name = "NAME", default_value = "")]
+        organization: Organization,
+    },
+    /// Send a message and print the first answer to it.
+    Request {
+        /// What it is about.
+        subject: Subject,
+        /// The message as JSON, or `-` for standard input.
+        payload: String,
+        /// Seconds to wait for the answer, at most 25.
+        #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
+        timeout: f64,
+        /// Whose subjects.
+        #[arg(long, value_name = "NAME", default_value = "")]
+        organization: Organization,
     },
     /// Open the dashboard in a browser.
     Open,

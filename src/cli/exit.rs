@@ -57,8 +57,13 @@ impl Exit {
             {
                 return Self::Success;
             }
-            if let Some(ClientError::Unreachable { .. }) = cause.downcast_ref() {
-                return Self::Unreachable;
+            match cause.downcast_ref() {
+                Some(ClientError::Unreachable { .. }) => return Self::Unreachable,
+                // Nobody answered a request.
+                Some(ClientError::Refused { status, .. }) if status.as_u16() == 504 => {
+                    return Self::TimedOut;
+                }
+                _ => {}
             }
         }
         Self::Error

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod digest;
 mod extract;
+pub mod keys;
 mod login;
 pub mod password;
 pub mod throttle;

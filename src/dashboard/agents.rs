@@ -5,7 +5,9 @@
 
 mod bounds;
 mod connection;
+mod exchange;
 mod handshake;
+mod identify;
 pub mod peer;
 #[cfg(test)]
 mod tests;
@@ -21,9 +23,12 @@ use axum::response::Response;
 use axum::routing::get;
 use tokio_util::task::TaskTracker;
 
+use self::handshake::Arrival;
+use crate::dashboard::access::keys::Credential;
 use crate::dashboard::app::AppState;
 use crate::dashboard::http::error::HttpError;
 use crate::wire::MAX_FRAME;
+use crate::wire::key::{PublicKey, SCHEME, dashboard_host};
 
 /// What is read from a socket at once, in bytes. The library's default is 128 KiB per connection.
 const READ_BUFFER: usize = 1024;
@@ -53,15 +58,12 @@ async fn upgrade(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
-    let bearer = headers
-        .get(header::AUTHORIZATION)
+    let credential = credential(&app, &headers).await?;
+    let authority = headers
+        .get(header::HOST)
         .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "))
+        .map(dashboard_host)
         .unwrap_or_default();
-    if !app.access.agent_allowed(bearer) {
-        tracing::warn!("an agent without a valid token was refused");
-        return Err(HttpError::Unauthorized);
-    }
     let upgrade = upgrade.map_err(|_| HttpError::Invalid {
         message: "this address is for WebSocket connections of agents".into(),
         hint: "the page is at `/`, the API at `/api/hosts`".into(),
@@ -75,6 +77,43 @@ async fn upgrade(
         .max_frame_size(MAX_FRAME)
         .on_upgrade(move |socket| async move {
             let _open = open;
-            connection::serve(app, socket).await;
+            connection::serve(
+                app,
+                socket,
+                Arrival {
+                    credential,
+                    authority,
+                },
+            )
+            .await;
         }))
+}
+
+/// What the agent shows, as far as it can be checked before the upgrade.
+async fn credential(app: &AppState, headers: &HeaderMap) -> Result<Credential, HttpError> {
+    let shown = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let (scheme, value) = shown.split_once(' ').unwrap_or((shown, ""));
+    if scheme.eq_ignore_ascii_case(SCHEME) {
+        let key: PublicKey = value
+            .trim()
+            .parse()
+            .map_err(|error| HttpError::UnknownKey {
+                message: format!("{error}"),
+            })?;
+        let known = app.keys.find(&app.store, &key).await?;
+        return known.map(Credential::Key).ok_or_else(|| {
+            tracing::warn!("an agent with the unknown key {key} was refused");
+            HttpError::UnknownKey {
+                message: format!("the dashboard does not know the key {key}"),
+            }
+        });
+    }
+    if scheme == "Bearer" && app.access.agent_allowed(value) {
+        return Ok(Credential::Token);
+    }
+    tracing::warn!("an agent without a valid token was refused");
+    Err(HttpError::Unauthorized)
 }

@@ -1,16 +1,19 @@
 //! What every request handler may use.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::dashboard::access::Access;
+use crate::dashboard::access::keys::AgentKeys;
 use crate::dashboard::agents::Connections;
 use crate::dashboard::fleet::Fleet;
 use crate::dashboard::hub::HubHandle;
 use crate::dashboard::live::Live;
 use crate::dashboard::store::Store;
+use crate::dashboard::subjects::Subjects;
 
 /// The dashboard's parts. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -25,6 +28,12 @@ pub struct AppState {
     pub live: Live,
     /// Who may.
     pub access: Access,
+    /// Agents' keys.
+    pub keys: AgentKeys,
+    /// Under which names agents reach the dashboard; empty for whichever the request names.
+    pub agent_hosts: Arc<[String]>,
+    /// Messages by subject.
+    pub subjects: Subjects,
     /// Agents' connections.
     pub connections: Connections,
     /// The page's files are read from here instead of the ones built in.

@@ -2,6 +2,7 @@
 
 mod backup;
 mod doctor;
+mod keys;
 mod people;
 mod start;
 
@@ -13,6 +14,9 @@ use clap::{Parser, Subcommand};
 
 use crate::dashboard::access::Role;
 use crate::dashboard::config::Settings;
+use crate::run::id::HostName;
+use crate::wire::key::PublicKey;
+use crate::wire::subject::Organization;
 
 /// What the program is told.
 #[derive(Debug, Parser)]
@@ -66,6 +70,30 @@ enum Command {
     /// People with a login.
     #[command(subcommand)]
     User(User),
+    /// Key pairs of agents: each lets one host in, and closes the shared token to it.
+    #[command(subcommand)]
+    Key(Key),
+}
+
+#[derive(Debug, Subcommand)]
+enum Key {
+    /// Let a host in by its key; `nixfleet-agent key create FILE` on the host prints it.
+    Add {
+        /// The host's name.
+        host: HostName,
+        /// The public key, 44 characters.
+        public_key: PublicKey,
+        /// In which organization it speaks; by default the one without a name.
+        #[arg(long, value_name = "NAME", default_value = "")]
+        organization: Organization,
+    },
+    /// List the keys.
+    List,
+    /// Remove a key; its connection is closed within seconds.
+    Remove {
+        /// The public key.
+        public_key: PublicKey,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -144,5 +172,6 @@ fn perform(args: Args) -> anyhow::Result<()> {
         Command::Backup { file, force } => backup::run(&settings, &file, force),
         Command::Token(command) => people::token(&settings, command),
         Command::User(command) => people::user(&settings, command),
+        Command::Key(command) => keys::key(&settings, command),
     }
 }

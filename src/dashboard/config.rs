@@ -12,6 +12,7 @@ use crate::dashboard::Keep;
 use crate::dashboard::access::address::Network;
 use crate::dashboard::metrics;
 use crate::dashboard::tls::TlsFiles;
+use crate::wire::key::dashboard_host;
 
 /// Where the dashboard listens unless told otherwise.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
@@ -28,6 +29,7 @@ struct Written {
     tls_cert_file: Option<PathBuf>,
     tls_key_file: Option<PathBuf>,
     base_url: Option<String>,
+    agent_hosts: Vec<String>,
     trusted_proxies: Vec<String>,
     session_hours: Option<u32>,
     offline_after: Option<u32>,
@@ -50,6 +52,8 @@ pub struct Settings {
     pub tls: Option<TlsFiles>,
     /// How people reach the dashboard, without a slash at the end; none for how it listens.
     pub base_url: Option<String>,
+    /// The hosts by which agents with a key reach the dashboard, that of `base_url` among them.
+    pub agent_hosts: Vec<String>,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
     /// How long a login lasts.
@@ -170,12 +174,14 @@ fn check(file: Written, variable: &impl Fn(&str) -> Option<String>) -> Result<Se
     let log_level = set("NIXFLEET_LOG_LEVEL")
         .or(file.log_level)
         .unwrap_or_else(|| String::from("info"));
+    let base_url = file.base_url.as_deref().map(base_url).transpose()?;
     Ok(Settings {
+        agent_hosts: agent_hosts(base_url.as_deref(), &file.agent_hosts)?,
         listen,
         data_dir,
         agent_token,
         tls,
-        base_url: file.base_url.as_deref().map(base_url).transpose()?,
+        base_url,
         trusted_proxies,
         session,
         offline_after,
@@ -253,6 +259,29 @@ fn base_url(text: &str) -> Result<String, String> {
         ));
     }
     Ok(trimmed.to_owned())
+}
+
+/// The names that an agent's proof may have signed; none where nothing says how people or agents get here.
+fn agent_hosts(base_url: Option<&str>, written: &[String]) -> Result<Vec<String>, String> {
+    let mut hosts = Vec::new();
+    if let Some((_, authority)) = base_url.and_then(|url| url.split_once("://")) {
+        hosts.push(dashboard_host(authority));
+    }
+    for text in written {
+        if text.is_empty() || text.contains(['/', '?', '#', '@', ' ']) {
+            return Err(format!(
+                "agent_hosts: `{}` is no host; write it as agents' `url` has it, without scheme and port",
+                text.escape_default()
+            ));
+        }
+        let bare = text.parse::<std::net::Ipv6Addr>().is_ok();
+        hosts.push(if bare {
+            text.to_ascii_lowercase()
+        } else {
+            dashboard_host(text)
+        });
+    }
+    Ok(hosts)
 }
 
 /// `24h`, `90m`, `3600s`, or seconds: what earlier dashboards took, as far as people wrote it.

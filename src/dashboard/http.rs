@@ -16,6 +16,7 @@ pub mod openapi;
 pub mod prometheus;
 pub mod runs;
 pub mod security;
+pub mod subjects;
 #[cfg(test)]
 mod tests;
 
@@ -59,6 +60,9 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
     ("post", "/api/runs/{id}/stop", "operator"),
     ("get", "/api/runs/{id}/events", "viewer"),
     ("get", "/api/events", "viewer"),
+    ("post", "/api/publish", "operator"),
+    ("post", "/api/request", "operator"),
+    ("get", "/api/subscribe", "viewer"),
 ];
 
 /// All routes.
@@ -88,6 +92,9 @@ pub fn router(state: AppState) -> Router {
         .route("/api/runs/{id}/stop", post(runs::stop))
         .route("/api/runs/{id}/events", get(events::run::stream))
         .route("/api/events", get(events::fleet::stream))
+        .route("/api/publish", post(subjects::publish))
+        .route("/api/request", post(subjects::request))
+        .route("/api/subscribe", get(subjects::subscribe))
         .merge(agents::routes())
         .merge(access::routes())
         .merge(assets::routes(state.ui_dir.clone()))

@@ -4,6 +4,7 @@
 //! hears of it, so that what was acknowledged survives a power cut.
 
 pub mod access;
+pub mod agent_keys;
 pub mod backup;
 pub mod build_logs;
 pub mod build_times;
@@ -33,7 +34,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 /// The schema, step by step. An applied step is never edited; a test pins each one's hash.
-const MIGRATIONS: [(i64, &str, &str); 6] = [
+const MIGRATIONS: [(i64, &str, &str); 7] = [
     (1, "fleet", include_str!("store/migrations/0001_fleet.sql")),
     (
         2,
@@ -55,6 +56,11 @@ const MIGRATIONS: [(i64, &str, &str); 6] = [
         6,
         "metrics",
         include_str!("store/migrations/0006_metrics.sql"),
+    ),
+    (
+        10,
+        "agent keys",
+        include_str!("store/migrations/0010_agent_keys.sql"),
     ),
 ];
 

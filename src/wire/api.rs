@@ -25,6 +25,8 @@
 //! Both streams send `ping` (`{}`) when they had nothing else to send for 10 seconds: any event is a sign of life. A reader
 //! ignores events that it does not know.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 mod builds;
@@ -113,6 +115,12 @@ pub struct Host {
     /// An operator's words for it, sorted.
     #[serde(default)]
     pub tags: Vec<String>,
+    /// What a program that is an agent by the library says of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_text: Option<String>,
+    /// Its numbers, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub custom_metrics: BTreeMap<String, f64>,
     /// 2 or 3.
     pub protocol: u32,
     /// How many runs wait for it.

@@ -1,5 +1,7 @@
 //! Messages from an agent to the dashboard. Names and fields of the earlier protocol are kept; new ones are added.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::run::event::Progress;
@@ -7,6 +9,7 @@ use crate::run::id::{CommandName, RunId, Seq};
 use crate::run::phase::Phase;
 use crate::run::view::RunView;
 use crate::wire::resources::{AgentUsage, HostFacts, Resources};
+use crate::wire::subject::{Pattern, Subject};
 
 /// A text frame from an agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +23,47 @@ pub enum ToDashboard {
     CommandRejected(CommandRejected),
     /// How a run stands, ahead of its records: a flood of output delays no outcome.
     RunStatus(Box<RunStatus>),
+    /// Sends a message to all who listen.
+    Publish(Box<Publish>),
+    /// All that this connection listens to, from here on.
+    Subscribe(Subscribe),
+    /// The answer to `challenge`, before `register`.
+    Proof(Proof),
+}
+
+/// A message to all who listen. Live only: it is not stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Publish {
+    /// The sender's number for it, which `published` names.
+    pub id: u64,
+    /// What it is about.
+    pub subject: Subject,
+    /// At most [`MAX_PAYLOAD`](super::MAX_PAYLOAD) bytes as JSON.
+    #[serde(default)]
+    pub payload: serde_json::Value,
+    /// Where an answer is awaited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<Subject>,
+}
+
+/// What a connection listens to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscribe {
+    /// At most [`MAX_PATTERNS`](super::MAX_PATTERNS); none to hear nothing.
+    pub patterns: Vec<Pattern>,
+}
+
+/// Shows that the agent has the private half of its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The host that it speaks for.
+    pub hostname: String,
+    /// The dashboard's host as the agent's `url` names it ([`dashboard_host`](super::key::dashboard_host)).
+    pub dashboard: String,
+    /// The host's clock, in milliseconds since the epoch.
+    pub at: u64,
+    /// Of [`Signed`](super::key::Signed), base64 with padding.
+    pub signature: String,
 }
 
 /// How a run stands by all records in its journal, however few of them have been shipped. Sent at once when the state
@@ -76,6 +120,9 @@ pub struct Register {
     pub facts: Option<HostFacts>,
     /// The commands that it offers.
     pub commands: Vec<OfferedCommand>,
+    /// Whose subjects it speaks and hears; the usual ones where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
     /// The runs whose journals it keeps because the dashboard has not acknowledged all of them, and the one that runs.
     pub runs: Vec<KnownRun>,
 }
@@ -136,6 +183,12 @@ pub struct Heartbeat {
     /// What the agent itself needs.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "readable")]
     pub agent: Option<AgentUsage>,
+    /// What a program that uses the agent as a library says of itself, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_text: Option<String>,
+    /// Numbers of such a program, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub custom_metrics: BTreeMap<String, f64>,
 }
 
 /// What a host is doing.

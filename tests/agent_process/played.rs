@@ -99,6 +99,7 @@ impl Peer {
             host_id: "1".into(),
             protocol: Some(3),
             resume: resume.to_vec(),
+            subjects: true,
         };
         peer.say(&ToAgent::Registered(registered)).await;
         (peer, *register)

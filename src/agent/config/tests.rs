@@ -49,8 +49,11 @@ fn defaults() {
     .unwrap();
     assert_eq!(config.interval, Duration::from_secs(30));
     assert_eq!(config.log_level, "info");
-    assert_eq!(config.token.read().unwrap().expose(), "t0ken");
-    assert_eq!(config.token.place(), "NIXFLEET_TOKEN");
+    assert_eq!(
+        config.credential.show().unwrap().authorization,
+        "Bearer t0ken"
+    );
+    assert_eq!(config.credential.place(), "NIXFLEET_TOKEN");
     assert!(config.execution.repo.is_none() && config.max_attempts.is_none());
     assert!(!format!("{config:?}").contains("t0ken"));
 }

@@ -12,6 +12,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_c
 
 use super::Tls;
 use crate::agent::identity::Identity;
+use crate::agent::key_file::KeyPair;
 use crate::wire::MAX_FRAME;
 
 /// Looking up, connecting, TLS and upgrade together take no longer.
@@ -26,11 +27,20 @@ const MAX_QUOTED: usize = 200;
 /// An open connection.
 pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
+/// An open connection, and the key that must be proven on it.
+#[derive(Debug)]
+pub struct Dialled {
+    /// The connection.
+    pub socket: Socket,
+    /// The key that was shown.
+    pub key: Option<KeyPair>,
+}
+
 /// Connects.
 ///
 /// # Errors
 /// In words, with what to do.
-pub async fn dial(identity: &Identity, tls: &Tls) -> anyhow::Result<Socket> {
+pub async fn dial(identity: &Identity, tls: &Tls) -> anyhow::Result<Dialled> {
     let url = &identity.url;
     tokio::time::timeout(DIAL_DEADLINE, attempt(identity, tls))
         .await
@@ -42,9 +52,9 @@ pub async fn dial(identity: &Identity, tls: &Tls) -> anyhow::Result<Socket> {
         })
 }
 
-async fn attempt(identity: &Identity, tls: &Tls) -> anyhow::Result<Socket> {
+async fn attempt(identity: &Identity, tls: &Tls) -> anyhow::Result<Dialled> {
     let url = &identity.url;
-    let request = request(identity)?;
+    let (request, key) = request(identity)?;
     let stream = connect(&request)
         .await
         .with_context(|| format!("{url}: cannot connect"))?;
@@ -55,7 +65,7 @@ async fn attempt(identity: &Identity, tls: &Tls) -> anyhow::Result<Socket> {
         .max_message_size(Some(MAX_FRAME))
         .max_frame_size(Some(MAX_FRAME));
     match client_async_tls_with_config(request, stream, Some(config), Some(tls.connector())).await {
-        Ok((socket, _)) => Ok(socket),
+        Ok((socket, _)) => Ok(Dialled { socket, key }),
         Err(Error::Http(response)) => Err(refusal(identity, &response)),
         Err(error) => {
             Err(anyhow!(error)).with_context(|| format!("{url}: no WebSocket could be opened"))
@@ -63,22 +73,22 @@ async fn attempt(identity: &Identity, tls: &Tls) -> anyhow::Result<Socket> {
     }
 }
 
-fn request(identity: &Identity) -> anyhow::Result<Request<()>> {
+fn request(identity: &Identity) -> anyhow::Result<(Request<()>, Option<KeyPair>)> {
     let mut request = identity
         .url
         .as_str()
         .into_client_request()
         .with_context(|| format!("`url` {}: is not an address", identity.url))?;
-    let token = identity.token.read()?;
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| {
+    let shown = identity.credential.show()?;
+    let mut value = HeaderValue::from_str(&shown.authorization).map_err(|_| {
         anyhow!(
             "the token in {} has characters that no token has",
-            identity.token.place()
+            identity.credential.place()
         )
     })?;
     value.set_sensitive(true);
     request.headers_mut().insert(header::AUTHORIZATION, value);
-    Ok(request)
+    Ok((request, shown.key))
 }
 
 /// Connects to the first address that answers.
@@ -129,10 +139,7 @@ fn refusal(identity: &Identity, response: &Response<Option<Vec<u8>>>) -> anyhow:
         format!(" ({body})")
     };
     match status.as_u16() {
-        401 | 403 => anyhow!(
-            "the dashboard refused the token in {}: {status}{said}; write the token that the dashboard knows there",
-            identity.token.place()
-        ),
+        401 | 403 => identity.credential.refused(&format!("{status}{said}")),
         404 => anyhow!(
             "{}: {status}{said}; is `url` the dashboard's address?",
             identity.url

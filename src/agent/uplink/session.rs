@@ -5,22 +5,25 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::SplitStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_util::sync::CancellationToken;
 
-use super::dial::Socket;
+use super::dial::{Dialled, Socket};
 use super::writer::{self, MAX_CONTROL, MAX_OUTPUT, MAX_STATUS, Queues};
-use super::{End, Uplink};
+use super::{End, Uplink, closed, proof};
+use crate::agent::health::Health;
+use crate::agent::key_file::KeyPair;
 use crate::agent::launcher::Offer;
 use crate::agent::runs::{self, MAX_REQUESTS, Request, Runs};
 use crate::agent::shipper::{self, Word};
+use crate::agent::subjects::MAX_MESSAGES;
 use crate::agent::{heartbeat, register};
 use crate::wire::PROTOCOL;
 use crate::wire::to_agent::{Registered, ToAgent};
-use crate::wire::to_dashboard::ToDashboard;
+use crate::wire::to_dashboard::{CommandRejected, ToDashboard};
 
 /// A peer that says nothing, not even a pong, for this long is given up.
 const READ_DEADLINE: Duration = Duration::from_secs(45);
@@ -33,6 +36,8 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 const OFFER: Duration = Duration::from_secs(60);
 /// How often a helper is asked that did not answer.
 const NO_OFFER: Duration = Duration::from_secs(5);
+/// How long the dashboard may take to ask for a proof of the key.
+const CHALLENGE: Duration = Duration::from_secs(crate::wire::key::PROOF_SECONDS);
 /// The most of an unreadable message that is logged, in characters.
 const MAX_QUOTED: usize = 200;
 
@@ -42,7 +47,10 @@ struct Session<'a> {
     tasks: JoinSet<Result<(), String>>,
     control: mpsc::Sender<ToDashboard>,
     status: mpsc::Sender<ToDashboard>,
+    messages: mpsc::Sender<ToDashboard>,
     output: mpsc::Sender<Bytes>,
+    /// To be proven before anything else is said.
+    key: Option<KeyPair>,
     /// To the task that starts and stops runs, once the dashboard has answered.
     requests: Option<mpsc::Sender<Request>>,
     /// To the shipper, once there is one.
@@ -51,15 +59,17 @@ struct Session<'a> {
 }
 
 /// Serves the connection until it ends. Everything that it started ends with it, the runs excepted.
-pub async fn serve(uplink: &Uplink, socket: Socket, shutdown: &CancellationToken) -> End {
-    let (sink, mut stream) = socket.split();
+pub async fn serve(uplink: &Uplink, dialled: Dialled, shutdown: &CancellationToken) -> End {
+    let (sink, mut stream) = dialled.socket.split();
     let (control, control_queue) = mpsc::channel(MAX_CONTROL);
     let (status, status_queue) = mpsc::channel(MAX_STATUS);
+    let (messages, message_queue) = mpsc::channel(MAX_MESSAGES);
     let (output, output_queue) = mpsc::channel(MAX_OUTPUT);
     let close = CancellationToken::new();
     let queues = Queues {
         control: control_queue,
         status: status_queue,
+        messages: message_queue,
         output: output_queue,
         close: close.clone(),
     };
@@ -68,7 +78,9 @@ pub async fn serve(uplink: &Uplink, socket: Socket, shutdown: &CancellationToken
         tasks: JoinSet::new(),
         control,
         status,
+        messages,
         output,
+        key: dialled.key,
         requests: None,
         words: None,
         registered: false,
@@ -76,8 +88,10 @@ pub async fn serve(uplink: &Uplink, socket: Socket, shutdown: &CancellationToken
     session.tasks.spawn(writer::write(sink, queues));
     let end = session.listen(&mut stream, shutdown).await;
     uplink.health.send_modify(|health| health.connected = false);
+    uplink.subjects.disconnected();
     if !matches!(end, End::Lost { .. }) {
-        if matches!(end, End::Shutdown) && !uplink.runs.is_idle() {
+        let busy = uplink.runs.as_ref().is_some_and(|runs| !runs.is_idle());
+        if matches!(end, End::Shutdown) && busy {
             tokio::time::sleep(LAST_WORDS).await;
         }
         close.cancel();
@@ -110,22 +124,20 @@ impl Session<'_> {
         stream: &mut SplitStream<Socket>,
         shutdown: &CancellationToken,
     ) -> End {
-        let identity = &self.uplink.identity;
-        let offered = match self.uplink.runs.offer().await {
-            Ok(offer) => Some(offer),
-            Err(error) => {
-                tracing::warn!("no command is offered until the helper answers: {error:#}");
-                None
+        if let Some(key) = self.key.take() {
+            let challenge = timeout(CHALLENGE, proof::challenge(stream));
+            let challenged = tokio::select! {
+                () = shutdown.cancelled() => return End::Shutdown,
+                challenged = challenge => challenged,
+            };
+            let said = challenged
+                .unwrap_or_else(|_| Err("the dashboard asked for no proof of the key".into()))
+                .and_then(|nonce| self.say(proof::proof(&self.uplink.identity, &key, &nonce)));
+            if let Err(reason) = said {
+                return self.lost(reason);
             }
-        };
-        let message = {
-            let sample = self.uplink.sample.borrow();
-            let offer = offered.clone().unwrap_or_default();
-            register::message(identity, offer, &sample, self.uplink.runs.known())
-        };
-        let runs = self.uplink.runs.clone();
-        self.tasks.spawn(new_offer(runs, offered));
-        if let Err(reason) = self.say(ToDashboard::Register(Box::new(message))) {
+        }
+        if let Err(reason) = self.register().await {
             return self.lost(reason);
         }
         loop {
@@ -160,20 +172,39 @@ impl Session<'_> {
                     Ok(true) => return End::Acknowledged,
                     Err(reason) => return self.lost(reason),
                 },
-                Message::Close(frame) => {
-                    let said = frame.map_or_else(String::new, |frame| {
-                        let reason: String =
-                            frame.reason.chars().filter(|c| !c.is_control()).collect();
-                        format!(" with {} {reason}", u16::from(frame.code))
-                    });
-                    return self.lost(format!("the dashboard closed the connection{said}"));
-                }
+                Message::Close(frame) => return self.lost(closed(frame)),
                 Message::Binary(_) => {
                     tracing::warn!("ignored: a binary message; the dashboard sends none");
                 }
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
             }
         }
+    }
+
+    async fn register(&mut self) -> Result<(), String> {
+        let uplink = self.uplink;
+        let mut offered = None;
+        let mut known = Vec::new();
+        if let Some(runs) = &uplink.runs {
+            match runs.offer().await {
+                Ok(offer) => offered = Some(offer),
+                Err(error) => {
+                    tracing::warn!("no command is offered until the helper answers: {error:#}");
+                }
+            }
+            known = runs.known();
+            self.tasks.spawn(new_offer(runs.clone(), offered.clone()));
+        }
+        let message = {
+            let sample = uplink.sample.borrow();
+            register::message(
+                &uplink.identity,
+                offered.unwrap_or_default(),
+                &sample,
+                known,
+            )
+        };
+        self.say(ToDashboard::Register(Box::new(message)))
     }
 
     /// Takes one message; answers whether this was all that `--once` asks for.
@@ -191,30 +222,39 @@ impl Session<'_> {
             }
         };
         match message {
-            ToAgent::Registered(registered) => self.registered(registered),
+            ToAgent::Registered(registered) => self.registered(registered)?,
             ToAgent::HeartbeatAck { n } => {
                 tracing::trace!("heartbeat {n} acknowledged");
-                self.uplink
-                    .health
-                    .send_modify(|health| health.last_ack = Some(Instant::now()));
+                self.uplink.health.send_modify(Health::is_acknowledged);
                 return Ok(self.uplink.once);
             }
             ToAgent::Run(request) if self.uplink.once => tracing::warn!(
                 "ignored: a request to run {} during --once",
                 request.command
             ),
+            ToAgent::Run(request) if self.uplink.runs.is_none() => {
+                self.say(ToDashboard::CommandRejected(CommandRejected {
+                    run: Some(request.run),
+                    reason: "this agent is part of another program and runs no commands".into(),
+                    ..CommandRejected::default()
+                }))?;
+            }
             ToAgent::Run(request) => self.ask(Request::Start(request))?,
             ToAgent::RunStop(stop) => self.ask(Request::Stop(stop))?,
             ToAgent::FlushInterval(flush) => self.tell(Word::Flush(flush))?,
             ToAgent::RunAck(ack) => self.tell(Word::Ack(ack))?,
+            ToAgent::Message(message) => self.uplink.subjects.deliver(*message, text.len()),
+            ToAgent::Published(published) => self.uplink.subjects.published(published),
+            ToAgent::MessagesDropped { n } => self.uplink.subjects.lost(n),
+            ToAgent::Challenge { .. } => tracing::warn!("ignored: a challenge without a key"),
         }
         Ok(false)
     }
 
-    fn registered(&mut self, registered: Registered) {
+    fn registered(&mut self, registered: Registered) -> Result<(), String> {
         if self.registered {
             tracing::warn!("ignored: a second `registered`");
-            return;
+            return Ok(());
         }
         self.registered = true;
         let uplink = self.uplink;
@@ -223,16 +263,17 @@ impl Session<'_> {
             uplink.identity.url,
             uplink.identity.hostname
         );
-        uplink.health.send_modify(|health| {
-            health.connected = true;
-            health.attempts = 0;
-            health.error = None;
-        });
-        let cells = heartbeat::Cells::new(
-            &uplink.identity,
-            uplink.sample.clone(),
-            uplink.runs.current(),
-        );
+        // Who waits for the connection may speak at once: first the subjects, then the news.
+        let messages = self.messages.clone();
+        let subscribe = uplink.subjects.connected(messages, registered.subjects);
+        subscribe.map_or(Ok(()), |subscribe| self.say(subscribe))?;
+        uplink.health.send_modify(Health::is_connected);
+        let current = match &uplink.runs {
+            Some(runs) => runs.current(),
+            None => watch::channel(None).1,
+        };
+        let (sample, statement) = (uplink.sample.clone(), uplink.statement.clone());
+        let cells = heartbeat::Cells::new(&uplink.identity, sample, current, statement);
         let control = self.control.clone();
         let interval = uplink.identity.interval;
         self.tasks.spawn(async move {
@@ -244,27 +285,28 @@ impl Session<'_> {
                 "the dashboard speaks protocol {}, this agent {PROTOCOL}: it is seen there, but runs need a newer dashboard",
                 registered.protocol.unwrap_or(2)
             );
-            return;
+            return Ok(());
         }
+        let Some(runs) = &uplink.runs else {
+            return Ok(());
+        };
         let (words, waiting) = mpsc::channel(shipper::MAX_WORDS);
         self.words = Some(words);
         let (requests, asked) = mpsc::channel(MAX_REQUESTS);
         self.requests = Some(requests);
-        self.tasks.spawn(runs::perform(
-            uplink.runs.clone(),
-            asked,
-            self.control.clone(),
-        ));
-        let (runs, status) = (uplink.runs.clone(), self.status.clone());
+        self.tasks
+            .spawn(runs::perform(runs.clone(), asked, self.control.clone()));
+        let (reported, status) = (runs.clone(), self.status.clone());
         self.tasks.spawn(async move {
-            shipper::report(runs, status).await;
+            shipper::report(reported, status).await;
             Ok(())
         });
-        let (runs, output) = (uplink.runs.clone(), self.output.clone());
+        let (runs, output) = (runs.clone(), self.output.clone());
         self.tasks.spawn(async move {
             shipper::ship(runs, registered.resume, waiting, output).await;
             Ok(())
         });
+        Ok(())
     }
 
     fn ask(&self, request: Request) -> Result<(), String> {

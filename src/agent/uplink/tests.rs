@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::*;
 use crate::agent::config::Execution;
 use crate::agent::config::{Labels, TokenSource};
+use crate::agent::credential::Credential;
 use crate::agent::facts;
 use crate::agent::launch::SelfCommand;
 use crate::agent::launcher::{Direct, Launcher};
@@ -46,8 +47,10 @@ impl Agent {
         let mut uplink = Uplink {
             identity: Identity {
                 url: format!("ws://{}/ws", listener.local_addr().unwrap()),
-                token: TokenSource::Environment(Secret::new("s3cret")),
+                credential: Credential::Token(TokenSource::Environment(Secret::new("s3cret"))),
                 hostname: "web1".parse().unwrap(),
+                organization: crate::wire::subject::Organization::default(),
+                offline_after: None,
                 interval: Duration::from_secs(1),
                 labels: Labels {
                     location: "attic".into(),
@@ -58,9 +61,11 @@ impl Agent {
                 host: facts::Host::default(),
             },
             tls: Tls::for_url("ws://", None).unwrap(),
-            runs: runs.clone(),
+            runs: Some(runs.clone()),
             sample,
-            max_attempts: None,
+            statement: watch::channel(Statement::default()).1,
+            subjects: Subjects::silent(),
+            reconnect: Reconnect::default(),
             once: false,
             health: watch::channel(Health::default()).0,
         };
@@ -124,8 +129,9 @@ async fn once_registers_beats_and_ends() {
 async fn a_refused_token_is_named_and_the_attempts_are_counted() {
     let (listener, state) = (listener().await, tempfile::tempdir().unwrap());
     let mut agent = Agent::start(&listener, state.path(), |uplink| {
-        uplink.max_attempts = Some(2);
-        uplink.identity.token = TokenSource::Environment(Secret::new("wrong"));
+        uplink.reconnect = Reconnect::attempts(2);
+        uplink.identity.credential =
+            Credential::Token(TokenSource::Environment(Secret::new("wrong")));
     });
     for _ in 0..2 {
         let (mut stream, _) = tokio::time::timeout(DEADLINE, listener.accept())

@@ -29,6 +29,8 @@ pub struct Queues {
     pub control: mpsc::Receiver<ToDashboard>,
     /// How runs stand, ahead of their output.
     pub status: mpsc::Receiver<ToDashboard>,
+    /// Messages by subject; so many are under way at most that output gets its turn.
+    pub messages: mpsc::Receiver<ToDashboard>,
     /// Frames of output.
     pub output: mpsc::Receiver<Bytes>,
     /// When cancelled, the connection is closed in order.
@@ -58,6 +60,7 @@ pub async fn write(
             },
             Some(status) = queues.status.recv() => text(&status)?,
             _ = pings.tick() => Message::Ping(Bytes::new()),
+            Some(message) = queues.messages.recv() => text(&message)?,
             Some(frame) = queues.output.recv() => Message::Binary(frame),
         };
         send(&mut socket, message).await?;

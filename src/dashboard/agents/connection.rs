@@ -6,10 +6,13 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use tokio::time::{Instant, timeout};
 
-use super::handshake;
+use super::exchange;
+use super::handshake::{self, Admitted, Arrival};
 use super::peer::{Batch, Closing, FromAgent, Peer};
+use crate::dashboard::access::keys;
 use crate::dashboard::app::AppState;
 use crate::dashboard::hub::sanitize;
+use crate::dashboard::subjects::Seat;
 use crate::wire::to_agent::ToAgent;
 use crate::wire::to_dashboard::ToDashboard;
 use crate::wire::{MAX_FRAME, frame, record};
@@ -75,24 +78,29 @@ impl Log {
 }
 
 /// Serves one connection.
-pub(super) async fn serve(app: AppState, mut socket: WebSocket) {
+pub(super) async fn serve(app: AppState, mut socket: WebSocket, arrival: Arrival) {
     let mut log = Log::default();
     // The future of the handshake is larger than all the rest and lives for a moment only: on the heap, then gone.
     let registered = Box::pin(async {
         tokio::select! {
             biased;
             () = app.shutdown.cancelled() => Err(leaving()),
-            registered = handshake::register(&mut socket, &mut log) => registered,
+            registered = handshake::admit(&app, &mut socket, &mut log, arrival) => registered,
         }
     })
     .await;
     let gone = match registered {
         Err(gone) => gone,
-        Ok((host, register)) => {
+        Ok(Admitted {
+            host,
+            key,
+            organization,
+            register,
+        }) => {
             let protocol = register
                 .protocol
                 .map_or(2, |offered| offered.min(crate::wire::PROTOCOL));
-            let peer = Arc::new(Peer::new(app.connections.number(), host, protocol));
+            let peer = Arc::new(Peer::new(app.connections.number(), host, protocol).with_key(key));
             tracing::info!(host = %peer.host, connection = peer.id, protocol, "registered");
             if let Some(old) = app.fleet.connect(&peer, &register) {
                 old.close(
@@ -100,13 +108,15 @@ pub(super) async fn serve(app: AppState, mut socket: WebSocket) {
                     "another connection of the same host has replaced this one",
                 );
             }
-            let welcome = app
-                .hub
-                .deliver(&peer, FromAgent::Registered(Box::new(register)));
+            // The key may have gone, or the host got one, since it was looked at.
+            keys::enforce(&app.keys, &app.fleet, &peer.host);
+            let seat = app.subjects.join(&organization);
+            let welcome = app.hub.deliver(&peer, FromAgent::Registered(register));
             let gone = match welcome {
-                Ok(()) => talk(&app, &mut socket, &peer, &mut log).await,
+                Ok(()) => talk(&app, &mut socket, &peer, &seat, &mut log).await,
                 Err(closing) => Gone::Close(closing),
             };
+            drop(seat);
             app.fleet.disconnect(&peer);
             tracing::info!(host = %peer.host, connection = peer.id, "disconnected: {gone:?}");
             gone
@@ -141,7 +151,13 @@ fn leaving() -> Gone {
     })
 }
 
-async fn talk(app: &AppState, socket: &mut WebSocket, peer: &Arc<Peer>, log: &mut Log) -> Gone {
+async fn talk(
+    app: &AppState,
+    socket: &mut WebSocket,
+    peer: &Arc<Peer>,
+    seat: &Seat,
+    log: &mut Log,
+) -> Gone {
     let mut heard = Instant::now();
     let mut ping = heard + PING;
     loop {
@@ -175,11 +191,19 @@ async fn talk(app: &AppState, socket: &mut WebSocket, peer: &Arc<Peer>, log: &mu
             message = socket.recv() => {
                 heard = Instant::now();
                 let taken = match message {
-                    Some(Ok(message)) => take(app, socket, peer, log, message).await,
+                    Some(Ok(message)) => take(app, socket, (peer, seat), log, message).await,
                     Some(Err(error)) => Err(Gone::from_error(&error)),
                     None => Err(Gone::Left),
                 };
                 if let Err(gone) = taken {
+                    return gone;
+                }
+            }
+            // Last: messages by subject never delay what the fleet itself needs.
+            () = seat.mailbox.news() => {
+                if let Some(next) = seat.mailbox.take()
+                    && let Err(gone) = exchange::pass_on(socket, &next).await
+                {
                     return gone;
                 }
             }
@@ -190,7 +214,7 @@ async fn talk(app: &AppState, socket: &mut WebSocket, peer: &Arc<Peer>, log: &mu
 async fn take(
     app: &AppState,
     socket: &mut WebSocket,
-    peer: &Arc<Peer>,
+    (peer, seat): (&Arc<Peer>, &Seat),
     log: &mut Log,
     message: Message,
 ) -> Result<(), Gone> {
@@ -213,6 +237,16 @@ async fn take(
                 let message = FromAgent::Status(status);
                 app.hub.deliver(peer, message).map_err(Gone::Close)?;
             }
+            Ok(ToDashboard::Publish(publish)) => {
+                let answer = exchange::publish(&app.subjects, seat, peer, *publish);
+                say(socket, &answer).await?;
+            }
+            Ok(ToDashboard::Subscribe(subscribe)) => {
+                if let Err(refused) = seat.listen(subscribe.patterns) {
+                    log.ignored(&refused.to_string(), text.as_str());
+                }
+            }
+            Ok(ToDashboard::Proof(_)) => log.ignored("a proof that nobody asked for", ""),
             Ok(ToDashboard::Register(_)) => log.ignored("a second register", ""),
             Err(error) => log.ignored(&error.to_string(), text.as_str()),
         },
@@ -253,7 +287,7 @@ fn batch(run: crate::run::id::RunId, bytes: &[u8]) -> Batch {
     batch
 }
 
-async fn say(socket: &mut WebSocket, message: &ToAgent) -> Result<(), Gone> {
+pub(super) async fn say(socket: &mut WebSocket, message: &ToAgent) -> Result<(), Gone> {
     match serde_json::to_string(message) {
         Ok(text) => send(socket, Message::Text(text.into())).await,
         Err(error) => {
@@ -263,7 +297,7 @@ async fn say(socket: &mut WebSocket, message: &ToAgent) -> Result<(), Gone> {
     }
 }
 
-async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Gone> {
+pub(super) async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Gone> {
     match timeout(SEND, socket.send(message)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(Gone::from_error(&error)),

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use crate::dashboard::live::lock;
 use crate::run::id::{HostName, RunId};
 use crate::wire::MAX_IN_FLIGHT;
+use crate::wire::key::PublicKey;
 use crate::wire::record::{MAX_BODY, Record};
 use crate::wire::to_agent::ToAgent;
 use crate::wire::to_dashboard::{CommandRejected, Register, RunStatus};
@@ -83,6 +84,8 @@ pub struct Peer {
     pub host: HostName,
     /// Which protocol it speaks.
     pub protocol: u32,
+    /// The key that it proved; none where it came with the shared token.
+    pub key: Option<PublicKey>,
     outbox: Mutex<Outbox>,
     inbox: Mutex<Inbox>,
     wake: Notify,
@@ -97,11 +100,19 @@ impl Peer {
             id,
             host,
             protocol,
+            key: None,
             outbox: Mutex::default(),
             inbox: Mutex::default(),
             wake: Notify::new(),
             welcome: AtomicBool::new(false),
         }
+    }
+
+    /// With the key that it proved.
+    #[must_use]
+    pub fn with_key(mut self, key: Option<PublicKey>) -> Self {
+        self.key = key;
+        self
     }
 
     /// The hub has taken its `register`: from here on it may be asked for runs.

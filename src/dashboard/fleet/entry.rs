@@ -263,6 +263,13 @@ impl Entry {
                 .filter(|_| status == HostStatus::Online)
                 .and_then(|beat| beat.agent),
             tags: self.tags.to_vec(),
+            status_text: heartbeat
+                .filter(|_| status == HostStatus::Online)
+                .and_then(|beat| beat.status_text.clone()),
+            custom_metrics: heartbeat
+                .filter(|_| status == HostStatus::Online)
+                .map(|beat| beat.custom_metrics.clone())
+                .unwrap_or_default(),
             protocol: self.protocol,
             queued: self.queued,
             theme_color: register.theme_color.clone(),

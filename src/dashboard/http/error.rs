@@ -13,6 +13,18 @@ pub enum HttpError {
     /// Nobody is logged in, or the token is not known.
     #[error("no valid login or API token")]
     Unauthorized,
+    /// An agent's key that nobody has added, or that is none.
+    #[error("{message}")]
+    UnknownKey {
+        /// Which.
+        message: String,
+    },
+    /// Nobody answered in time.
+    #[error("{message}")]
+    NoAnswer {
+        /// What was asked, and how long.
+        message: String,
+    },
     /// Logged in, but not allowed; the text says what is missing.
     #[error("{0}")]
     Forbidden(String),
@@ -99,6 +111,16 @@ impl HttpError {
                 StatusCode::UNAUTHORIZED,
                 "unauthorized",
                 "log in at /login, or send `Authorization: Bearer API_TOKEN`; `nixfleet-dashboard token create NAME --role operator` makes one".into(),
+            ),
+            Self::UnknownKey { .. } => (
+                StatusCode::UNAUTHORIZED,
+                "unknown_key",
+                "on the dashboard's machine: nixfleet-dashboard key add HOST PUBLIC_KEY".into(),
+            ),
+            Self::NoAnswer { .. } => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "no_answer",
+                "somebody listens but did not answer; ask again with a longer `timeout_ms`".into(),
             ),
             Self::Forbidden(_) => (
                 StatusCode::FORBIDDEN,

@@ -24,7 +24,7 @@ fn last_event_id(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// An event with JSON as its data.
-fn event<T: serde::Serialize>(name: &str, id: Option<u64>, data: &T) -> Option<Event> {
+pub(super) fn event<T: serde::Serialize>(name: &str, id: Option<u64>, data: &T) -> Option<Event> {
     let event = Event::default().event(name);
     let event = match id {
         Some(id) => event.id(id.to_string()),
@@ -36,7 +36,9 @@ fn event<T: serde::Serialize>(name: &str, id: Option<u64>, data: &T) -> Option<E
         .ok()
 }
 
-fn respond(events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
+pub(super) fn respond(
+    events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static,
+) -> Response {
     let ping = Event::default().event("ping").data("{}");
     let keep_alive = KeepAlive::new().interval(PING).event(ping);
     let headers = [

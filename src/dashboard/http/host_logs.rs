@@ -86,6 +86,11 @@ async fn push(
         hint: "it is a name for what printed the lines, such as `backup`".into(),
     })?;
     let (by, create_host) = match pusher {
+        Pusher::Agent if app.keys.has(&host) => {
+            return Err(HttpError::Forbidden(format!(
+                "{host} has a key: the agents' shared token does not count for it"
+            )));
+        }
         Pusher::Agent => (host.to_string(), true),
         Pusher::Operator(operator) => (operator.name, false),
     };

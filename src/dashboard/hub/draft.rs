@@ -187,6 +187,7 @@ impl Draft {
                 })
             };
             peer.send(ToAgent::Registered(Registered {
+                subjects: peer.protocol >= 3,
                 host_id: peer.host.to_string(),
                 protocol: (peer.protocol >= 3).then_some(crate::wire::PROTOCOL),
                 resume: named.iter().filter_map(resume).collect(),

@@ -1,4 +1,4 @@
-//! What an error says.
+//! What every refusal looks like.
 
 use serde::{Deserialize, Serialize};
 

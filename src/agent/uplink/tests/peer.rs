@@ -110,6 +110,7 @@ impl Peer {
             host_id: "1".into(),
             protocol: Some(3),
             resume,
+            subjects: true,
         };
         self.say(ToAgent::Registered(registered)).await;
     }

@@ -241,6 +241,9 @@ fn every_field_of_a_host_is_described() {
             cpu_ms: 1,
         }),
         tags: vec!["x".into()],
+        status_text: Some("x".into()),
+        // The names are the program's own.
+        custom_metrics: std::collections::BTreeMap::new(),
         protocol: 3,
         queued: 1,
         theme_color: String::new(),
