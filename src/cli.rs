@@ -8,6 +8,7 @@ mod follow;
 mod hosts;
 mod last_words;
 mod logs;
+mod maintenance;
 mod output;
 mod progress;
 mod runs;
@@ -73,5 +74,13 @@ fn perform(args: &Args) -> anyhow::Result<Exit> {
         Command::Logs { run, follow, .. } => logs::show(&client, &out, run, *follow),
         Command::Stop { run, force } => runs::stop(&client, &out, run, *force),
         Command::Open => hosts::open(&client, &out),
+        Command::Maintenance {
+            hosts,
+            time: Some(time),
+            reason,
+            ..
+        } => maintenance::begin(&client, &out, hosts, *time, reason),
+        Command::Maintenance { hosts, .. } => maintenance::end(&client, &out, hosts),
+        Command::Absence { hosts, what } => maintenance::expect(&client, &out, hosts, *what),
     }
 }

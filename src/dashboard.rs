@@ -27,6 +27,7 @@ use anyhow::Context;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::base::clock;
 use access::Access;
 use agents::Connections;
 use app::AppState;
@@ -107,6 +108,9 @@ impl Dashboard {
         let live = Live::default();
         let hosts = store.hosts().await.context("reading the hosts")?;
         let fleet = Fleet::new(hosts, settings.offline_after, live.clone());
+        restore(&fleet, &store)
+            .await
+            .context("reading what happened to the hosts")?;
         let (hub, handle) = Hub::open(store.clone(), fleet.clone(), live.clone())
             .await
             .context("reading the runs that are not over")?;
@@ -156,6 +160,15 @@ impl Dashboard {
         self.app.store.close().await;
         self.lock.end();
     }
+}
+
+/// What operators said of hosts' being away, and who went away lately.
+async fn restore(fleet: &Fleet, store: &Store) -> Result<(), store::StoreError> {
+    let now = clock::now();
+    let since = now.saturating_sub(fleet::FLAPS_WITHIN.as_millis() as u64);
+    let (absences, flaps) = (store.absences().await?, store.flaps(since).await?);
+    fleet.restore(absences, &flaps, now);
+    Ok(())
 }
 
 /// Runs the dashboard on `listener` until `shutdown`.

@@ -32,7 +32,7 @@ pub fn message(
         repo_url: offer.repo_url,
         repo_dir: offer.repo_dir,
         protocol: Some(PROTOCOL),
-        offline_after: None,
+        offline_after: identity.offline_after,
         at: Some(clock::now()),
         facts: None,
         commands: offer.commands,

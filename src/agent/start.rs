@@ -100,6 +100,7 @@ async fn serve(mut config: Config, once: bool, self_command: SelfCommand) -> any
             token: config.token,
             hostname,
             interval: config.interval,
+            offline_after: config.offline_after,
             labels: config.labels,
             host: facts::host(Path::new("/")),
         },

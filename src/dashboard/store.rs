@@ -13,6 +13,8 @@ pub mod events;
 mod fault;
 pub mod file;
 pub mod health;
+pub mod host_absence;
+pub mod host_events;
 pub mod hosts;
 pub mod lock;
 mod open;
@@ -32,7 +34,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 /// The schema, step by step. An applied step is never edited; a test pins each one's hash.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "fleet", include_str!("store/migrations/0001_fleet.sql")),
     (
         2,
@@ -49,6 +51,11 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
         5,
         "build logs",
         include_str!("store/migrations/0005_build_logs.sql"),
+    ),
+    (
+        7,
+        "host events",
+        include_str!("store/migrations/0007_host_events.sql"),
     ),
 ];
 

@@ -1,3 +1,4 @@
+mod blip;
 mod earlier;
 mod kept;
 mod peer;
@@ -49,6 +50,7 @@ impl Agent {
                 token: TokenSource::Environment(Secret::new("s3cret")),
                 hostname: "web1".parse().unwrap(),
                 interval: Duration::from_secs(1),
+                offline_after: Some(4),
                 labels: Labels {
                     location: "attic".into(),
                     device_type: "server".into(),

@@ -67,6 +67,7 @@ table![
     "view/dialogs.js",
     "view/first_error.js",
     "view/host.js",
+    "view/host_events.js",
     "view/host_parts.js",
     "view/host_row.js",
     "view/hosts.js",

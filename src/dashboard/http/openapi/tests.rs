@@ -4,7 +4,10 @@ use super::OPENAPI;
 use crate::run::event::{Builds, Failure, Fetches, Progress, ProgressUnit, RunningBuild};
 use crate::run::id::RunId;
 use crate::run::phase::{Phase, RunState};
-use crate::wire::api::{Eta, Host, HostActivity, HostStatus, Run, RunPhase};
+use crate::wire::api::{
+    Absence, Eta, Host, HostActivity, HostEvent, HostEventKind, HostEvents, HostLiveness,
+    HostStatus, Maintenance, Run, RunPhase,
+};
 use crate::wire::to_dashboard::{Metrics, OfferedCommand};
 
 /// Fields of `value` that `schema` does not have, with those of the objects in it.
@@ -176,6 +179,31 @@ fn every_field_of_a_host_is_described() {
             changes_host: true,
             takes_args: true,
         }],
+        liveness: HostLiveness {
+            offline_after: 3,
+            clock_skew_ms: Some(1),
+            flaps: 1,
+            expected_absence: true,
+            maintenance: Some(Maintenance {
+                since: String::new(),
+                until: String::new(),
+                reason: String::new(),
+                by: String::new(),
+            }),
+            absence: Some(Absence::Expected),
+            absence_reason: Some(String::new()),
+        },
     };
     check("Host", &host);
+    let event = HostEvent {
+        id: 1,
+        at: String::new(),
+        kind: HostEventKind::Offline,
+        detail: String::new(),
+        last_seen: Some(String::new()),
+    };
+    let events = HostEvents {
+        events: vec![event],
+    };
+    check("HostEvents", &events);
 }

@@ -3,11 +3,12 @@
 
 import { get } from '../api.js';
 import { add, announce, fill, h, setText } from '../dom.js';
-import { age, dateTime, generationName } from '../format.js';
+import { age, dateTime, generationName, plural } from '../format.js';
 import { runPath } from '../router.js';
-import { isFinal, runWord } from '../words.js';
+import { isFinal, runWord, skewText } from '../words.js';
 import { Commands } from './commands.js';
 import { showError } from './dialogs.js';
+import { HostEvents } from './host_events.js';
 import { Doing, MetricsView, deadlineText, drawState, drawStatus, lastSeenText } from './host_parts.js';
 import { completeness, waitingText } from './outcome.js';
 import { took } from './run_head.js';
@@ -49,6 +50,8 @@ class HostView {
       this.waiting.element, this.commands.element,
       h('section', { class: 'card' }, h('h2', {}, 'Facts'), this.metrics.element, this.facts),
       h('section', { class: 'card' }, h('h2', {}, 'Runs'), this.error, this.list, this.none, this.older));
+    this.happened = new HostEvents(name);
+    this.cards.append(this.happened.element);
     this.factsKey = '';
     fill(root,
       h('div', { class: 'host-title' }, h('h1', {}, name), this.status, this.seen),
@@ -76,7 +79,8 @@ class HostView {
       return;
     }
     const { host } = entry;
-    drawStatus(this.status, host.status);
+    drawStatus(this.status, host);
+    this.happened.draw(host);
     this.doing.draw(entry);
     this.metrics.draw(entry);
     const run = host.status === 'offline' ? null : host.activity?.run;
@@ -107,7 +111,10 @@ class HostView {
     const facts = [
       ['Generation', generationName(host.generation)], ['System', [host.host_type, host.os_version].filter(Boolean).join(' ')], ['nixpkgs', host.nixpkgs_version],
       ['Agent', `${host.agent_version}${host.agent_version ? ', ' : ''}protocol ${host.protocol}`],
-      ['Heartbeats', `${host.heartbeats}, every ${host.heartbeat_interval} s`],
+      ['Heartbeats', `${host.heartbeats}, every ${host.heartbeat_interval} s; offline after ${host.offline_after}`],
+      ['Went away', host.flaps > 0 ? `${plural(host.flaps, 'time')} in the last hour` : ''], ['Clock', skewText(host.clock_skew_ms)],
+      ['Maintenance', host.maintenance ? `until ${dateTime(host.maintenance.until)}, by ${host.maintenance.by}${host.maintenance.reason ? `: ${host.maintenance.reason}` : ''}` : ''],
+      ['Absence', host.expected_absence ? 'expected' : ''],
       ['Location', host.location], ['Device', host.device_type], ['Comment', host.comment],
     ];
     const key = JSON.stringify(facts);
@@ -164,6 +171,7 @@ class HostView {
 
   leave() {
     this.ending.abort();
+    this.happened.leave();
     clearInterval(this.ticking);
     this.unlisten();
   }
