@@ -9,6 +9,7 @@ mod follow;
 mod hosts;
 mod last_words;
 mod logs;
+mod maintenance;
 mod output;
 mod progress;
 mod resources;
@@ -93,5 +94,13 @@ fn perform(args: &Args) -> anyhow::Result<Exit> {
             organization,
         } => subjects::request(&client, &out, (subject, payload), *timeout, organization),
         Command::Open => hosts::open(&client, &out),
+        Command::Maintenance {
+            hosts,
+            time: Some(time),
+            reason,
+            ..
+        } => maintenance::begin(&client, &out, hosts, *time, reason),
+        Command::Maintenance { hosts, .. } => maintenance::end(&client, &out, hosts),
+        Command::Absence { hosts, what } => maintenance::expect(&client, &out, hosts, *what),
     }
 }

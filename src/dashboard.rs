@@ -14,8 +14,8 @@ pub mod live;
 pub mod liveness;
 pub mod metrics;
 pub mod store;
-pub mod tags;
 pub mod subjects;
+pub mod tags;
 #[cfg(test)]
 mod testing;
 pub mod tls;
@@ -124,6 +124,9 @@ impl Dashboard {
         if let Err(error) = metrics::writer::restore(&recorder, &store, clock::now()).await {
             tracing::error!("the history of metrics has a gap at this start: {error}");
         }
+        restore(&fleet, &store)
+            .await
+            .context("reading what happened to the hosts")?;
         let (hub, handle) = Hub::open(store.clone(), fleet.clone(), live.clone())
             .await
             .context("reading the runs that are not over")?;
@@ -190,6 +193,15 @@ impl Dashboard {
         self.app.store.close().await;
         self.lock.end();
     }
+}
+
+/// What operators said of hosts' being away, and who went away lately.
+async fn restore(fleet: &Fleet, store: &Store) -> Result<(), store::StoreError> {
+    let now = clock::now();
+    let since = now.saturating_sub(fleet::FLAPS_WITHIN.as_millis() as u64);
+    let (absences, flaps) = (store.absences().await?, store.flaps(since).await?);
+    fleet.restore(absences, &flaps, now);
+    Ok(())
 }
 
 /// Runs the dashboard on `listener` until `shutdown`.

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::agent::config_file::{Color, ConfigFile, Interval, Label, LogLevel, Sections, Url};
+use crate::agent::config_file::{
+    Color, ConfigFile, Interval, Label, LogLevel, OfflineAfter, Sections, Url,
+};
 use crate::agent::credential::Credential;
 use crate::agent::environment::Environment;
 use crate::base::config_file;
@@ -30,6 +32,8 @@ pub struct Config {
     pub hostname: Option<HostName>,
     /// Between heartbeats; whole seconds.
     pub interval: Duration,
+    /// After how many intervals of silence the host counts as offline; none leaves it to the dashboard.
+    pub offline_after: Option<u32>,
     /// Where journals of runs are kept.
     pub state_dir: Option<PathBuf>,
     /// For `base::logging`.
@@ -232,6 +236,7 @@ fn check(raw: ConfigFile, environment: Environment) -> Result<Config, CheckError
         interval: Duration::from_secs(u64::from(
             interval.or(raw.interval).map_or(30, Interval::get),
         )),
+        offline_after: raw.offline_after.map(OfflineAfter::get),
         state_dir: environment.state_dir.or(raw.state_dir),
         log_level: log_level
             .or(raw.log_level)

@@ -14,7 +14,8 @@ use crate::run::id::{CommandName, HostName};
 use crate::wire::subject::Organization;
 pub use sections::{DeclaredCommand, LimitsTable, Rebuild, Repo, Sections, Stop, Tests, Tool};
 pub use values::{
-    Argv, Attempts, Color, Interval, Label, LogLevel, Memory, Nice, Seconds, TasksMax, Url, Weight,
+    Argv, Attempts, Color, Interval, Label, LogLevel, Memory, Nice, OfflineAfter, Seconds,
+    TasksMax, Url, Weight,
 };
 
 /// The most commands that a file may declare.
@@ -38,6 +39,8 @@ pub struct ConfigFile {
     pub hostname: Option<HostName>,
     /// Seconds between heartbeats; 30 by default.
     pub interval: Option<Interval>,
+    /// After how many intervals of silence the host counts as offline; the dashboard's own setting by default.
+    pub offline_after: Option<OfflineAfter>,
     /// Where journals of runs are kept.
     pub state_dir: Option<PathBuf>,
     /// `error`, `warn`, `info`, `debug` or `trace`.
@@ -114,6 +117,10 @@ mod tests {
             "`interval` = 0 is not possible; write the seconds",
         );
         check("interval = 4000", 1, "1 to 3600");
+        for times in [1, 101] {
+            let text = format!("offline_after = {times}");
+            check(&text, 1, "is not possible; write how many heartbeats");
+        }
         check(
             "\n\nurl = \"dash.lan\"",
             3,

@@ -26,6 +26,8 @@ pub struct Identity {
     pub offline_after: Option<u32>,
     /// Between heartbeats.
     pub interval: Duration,
+    /// After how many intervals of silence the host counts as offline; none leaves it to the dashboard.
+    pub offline_after: Option<u32>,
     /// As configured.
     pub labels: Labels,
     /// As the system says.

@@ -105,6 +105,7 @@ async fn serve(mut config: Config, once: bool, self_command: SelfCommand) -> any
             organization: config.organization,
             offline_after: None,
             interval: config.interval,
+            offline_after: config.offline_after,
             labels: config.labels,
             host: facts::host(Path::new("/")),
         },

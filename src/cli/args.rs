@@ -140,6 +140,41 @@ pub enum Command {
     },
     /// Open the dashboard in a browser.
     Open,
+    /// Put hosts under maintenance: nobody is alarmed about them meanwhile.
+    Maintenance {
+        /// Which ones.
+        #[arg(required = true)]
+        hosts: Vec<HostName>,
+        /// How long: 30m, 2h, 3d; at least a minute, at most 90 days.
+        #[arg(long = "for", value_name = "TIME", required_unless_present = "end", conflicts_with = "end", value_parser = text::seconds)]
+        time: Option<u64>,
+        /// What for.
+        #[arg(long, default_value = "", hide_default_value = true)]
+        reason: String,
+        /// End it now.
+        #[arg(long)]
+        end: bool,
+    },
+    /// Say whether hosts may be away without an alert.
+    Absence {
+        /// Which ones.
+        #[arg(required = true)]
+        hosts: Vec<HostName>,
+        /// `expected`, `unexpected`, or `auto`: expected of laptops only.
+        #[arg(long = "is", value_name = "WHAT")]
+        what: AbsenceIs,
+    },
+}
+
+/// Whether a host's absence is expected.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum AbsenceIs {
+    /// It is.
+    Expected,
+    /// It is not.
+    Unexpected,
+    /// As its kind of device has it.
+    Auto,
 }
 
 /// What a host must have free. What it does not tell, it does not have.

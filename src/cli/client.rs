@@ -164,6 +164,12 @@ impl Client {
         self.json(self.checked(answer)?)
     }
 
+    /// Takes something away.
+    pub fn delete(&self, path: &str) -> Result<(), ClientError> {
+        let request = self.agent.delete(format!("{}{path}", self.base));
+        self.ask(request).map(|_| ())
+    }
+
     /// The bytes of an answer, as they come.
     pub fn download(&self, path: &str) -> Result<impl Read + Send + use<>, ClientError> {
         let request = self.agent.get(format!("{}{path}", self.base));

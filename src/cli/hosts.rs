@@ -11,10 +11,12 @@ use super::{progress, resources, runs, text};
 use crate::base::clock;
 use crate::run::id::HostName;
 use crate::run::progress_line::remaining;
-use crate::wire::api::{Host, HostEdit, HostStatus, Hosts, Runs};
+use crate::wire::api::{Absence, Host, HostEdit, HostEvents, HostStatus, Hosts, Runs};
 
-/// Runs that `host` shows.
+/// Runs that `host` shows, and events.
 const NEWEST: usize = 5;
+/// A clock that is less wrong is right enough, in milliseconds.
+const SKEW: u64 = 2000;
 
 pub fn list(client: &Client, out: &Output) -> anyhow::Result<Exit> {
     if out.is_json() {
@@ -37,6 +39,11 @@ pub fn show(client: &Client, out: &Output, name: &HostName) -> anyhow::Result<Ex
     if !newest.runs.is_empty() {
         shown.push('\n');
         shown.push_str(&runs::table(&newest.runs, clock::now()));
+    }
+    let happened: HostEvents = client.get(&format!("/api/hosts/{name}/events?limit={NEWEST}"))?;
+    if !happened.events.is_empty() {
+        shown.push('\n');
+        shown.push_str(&events(&happened, clock::now()));
     }
     out.text(&shown)?;
     Ok(Exit::Success)
@@ -75,7 +82,11 @@ pub fn tag(
 fn status(host: &Host) -> &'static str {
     match host.status {
         HostStatus::Online => "online",
-        HostStatus::Offline => "offline",
+        HostStatus::Offline => match host.liveness.absence {
+            Some(Absence::Maintenance) => "offline (maintenance)",
+            Some(Absence::Expected) => "offline (expected)",
+            None => "offline",
+        },
         HostStatus::Reconnecting => "reconnecting",
         HostStatus::NeverSeen => "never seen",
     }
@@ -110,6 +121,35 @@ fn last_seen(host: &Host) -> String {
         },
         |age| format!("{} ago", text::age(age)),
     )
+}
+
+/// How wrong its clock is, if it is.
+fn skew(host: &Host) -> String {
+    let wrong = host.liveness.clock_skew_ms;
+    let Some(ms) = wrong.filter(|ms| ms.unsigned_abs() > SKEW) else {
+        return String::new();
+    };
+    let way = if ms < 0 { "behind" } else { "ahead of" };
+    let seconds = ms.unsigned_abs() as f64 / 1000.0;
+    format!("{seconds:.1} s {way} the dashboard's")
+}
+
+/// What happened, newest first.
+fn events(happened: &HostEvents, now: u64) -> String {
+    let rows: Vec<Vec<String>> = happened
+        .events
+        .iter()
+        .map(|event| {
+            let at = clock::parse_rfc3339(&event.at);
+            let age = at.map_or_else(String::new, |at| text::age(now.saturating_sub(at)));
+            vec![
+                event.kind.name().replace('_', " "),
+                format!("{age} ago"),
+                event.detail.clone(),
+            ]
+        })
+        .collect();
+    text::table(&["EVENT", "WHEN", "DETAIL"], &rows)
 }
 
 /// `/nix/store/HASH-NAME` as NAME; anything else as it is.
@@ -163,6 +203,15 @@ fn details(host: &Host) -> String {
         .iter()
         .map(|command| command.name.as_str())
         .collect();
+    let maintenance = host.liveness.maintenance.as_ref();
+    let maintenance = maintenance.map_or_else(String::new, |own| {
+        let until = text::minute(&own.until);
+        format!("by {} until {until} {}", own.by, own.reason)
+    });
+    let flaps = match host.liveness.flaps {
+        0 => String::new(),
+        n => format!("{n} times in the last hour"),
+    };
     let mut rows = vec![
         ("Host", host.hostname.clone()),
         (
@@ -177,6 +226,9 @@ fn details(host: &Host) -> String {
             "Agent",
             format!("{}, protocol {}", host.agent_version, host.protocol),
         ),
+        ("Clock", skew(host)),
+        ("Maintenance", maintenance),
+        ("Went away", flaps),
         ("Commands", commands.join(" ")),
         ("Comment", host.comment.clone()),
     ];
@@ -231,6 +283,39 @@ mod tests {
             all[key] = value.clone();
         }
         serde_json::from_value(all).unwrap()
+    }
+
+    #[test]
+    fn what_a_host_tells_of_its_coming_and_going() {
+        let shown = |value| details(&host(&value));
+        let quiet = shown(json!({"clock_skew_ms": 1999, "flaps": 0}));
+        for word in ["Clock", "Maintenance", "Went away"] {
+            assert!(!quiet.contains(word), "{quiet}");
+        }
+        let away = json!({
+            "status": "offline", "absence": "maintenance", "clock_skew_ms": -3_600_000, "flaps": 4,
+            "maintenance": {"since": "", "until": "2026-01-31T08:15:30.250Z", "reason": "new\u{1b}[2J disk", "by": "ann"}
+        });
+        let away = shown(away);
+        for part in [
+            "offline (maintenance), last seen",
+            "Clock       3600.0 s behind the dashboard's",
+            "Maintenance by ann until 2026-01-31 08:15 UTC new\\u{1b}[2J disk",
+            "Went away   4 times in the last hour",
+        ] {
+            assert!(away.contains(part), "{part}: {away}");
+        }
+        let happened: HostEvents = serde_json::from_value(json!({"events": [
+            {"id": 2, "at": "2026-01-31T08:15:30.250Z", "kind": "agent_version", "detail": "1 -> 2"},
+            {"id": 1, "at": "2026-01-31T07:15:30.250Z", "kind": "offline", "detail": "", "last_seen": "2026-01-31T07:14:00Z"}
+        ]}))
+        .unwrap();
+        expect_test::expect![[r"
+            EVENT          WHEN    DETAIL
+            agent version  0s ago  1 -> 2
+            offline        1h ago
+        "]]
+        .assert_eq(&events(&happened, 1_769_847_330_250));
     }
 
     #[test]

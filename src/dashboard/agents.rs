@@ -46,6 +46,11 @@ impl Connections {
     fn number(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
+
+    /// How many agents registered since the start.
+    pub fn opened(&self) -> u64 {
+        self.next_id.load(Ordering::Relaxed)
+    }
 }
 
 /// `/ws`.

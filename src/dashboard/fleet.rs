@@ -1,8 +1,14 @@
 //! All hosts and how each is, in memory. One small lock, held for a few instructions and never across a wait; heartbeats
 //! go here directly, past the hub and the store, which gets them once a second.
 
+mod absence;
 mod capacity;
+mod changes;
+mod contact;
 mod entry;
+mod log;
+mod sample;
+mod skew;
 #[cfg(test)]
 mod tests;
 
@@ -19,12 +25,17 @@ use crate::dashboard::liveness;
 use crate::dashboard::metrics::Recorder;
 use crate::dashboard::metrics::series::Sample;
 use crate::dashboard::store::events::NewEvent;
+use crate::dashboard::store::host_events::NewHostEvent;
 use crate::dashboard::store::hosts::{Beat, HostRow};
 use crate::run::id::{HostName, RunId};
 use crate::wire::api::{Host, HostActivity, HostStatus, Hosts};
 use crate::wire::to_dashboard::{Heartbeat, OfferedCommand, Register};
+pub use absence::Suppressed;
 pub use capacity::Needs;
+pub use contact::FLAPS_WITHIN;
 use entry::Entry;
+use log::Log;
+pub use sample::HostSample;
 
 /// The most transitions that wait for the store; while it does not answer, older ones are dropped and counted in the log.
 const MAX_TRANSITIONS: usize = 100_000;
@@ -33,6 +44,7 @@ const MAX_TRANSITIONS: usize = 100_000;
 struct State {
     hosts: BTreeMap<HostName, Entry>,
     transitions: Vec<NewEvent>,
+    log: Log,
 }
 
 /// The front of all hosts. Cheap to clone.
@@ -56,7 +68,7 @@ impl Fleet {
             .collect();
         let state = State {
             hosts,
-            transitions: Vec::new(),
+            ..State::default()
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -69,6 +81,7 @@ impl Fleet {
     /// A host registered. Answers its connection from before, if that is still open.
     pub fn connect(&self, peer: &Arc<Peer>, register: &Register) -> Option<Arc<Peer>> {
         self.change(&peer.host, true, |entry, _| {
+            entry.compare(register, clock::now());
             entry.register = Some(Arc::new(register.clone()));
             entry.protocol = peer.protocol;
             entry.signs.connected = true;
@@ -134,8 +147,12 @@ impl Fleet {
 
     /// Forgets a host. A connection of it is closed.
     pub fn forget(&self, host: &HostName) {
-        let entry = lock(&self.state).hosts.remove(host);
         self.metrics.forget(host);
+        let entry = {
+            let mut state = lock(&self.state);
+            state.log.forget(host);
+            state.hosts.remove(host)
+        };
         if let Some(entry) = entry {
             if let Some(peer) = entry.peer {
                 peer.close(1000, "the host was removed");
@@ -229,13 +246,38 @@ impl Fleet {
     pub fn sweep(&self) {
         let now = Instant::now();
         let mut state = lock(&self.state);
-        let State { hosts, transitions } = &mut *state;
+        self.end_maintenances(&mut state, now);
+        let State {
+            hosts,
+            transitions,
+            log,
+        } = &mut *state;
         for (host, entry) in hosts {
             if let Some(event) = entry.update_status(host, self.multiplier, now) {
                 push(transitions, event);
+                log.take(host, clock::now(), &mut entry.contact.news);
                 self.live.changed(Change::Host(host.clone()));
             }
         }
+    }
+
+    /// What happened to hosts, as much of it as one transaction takes, and maintenances that are over.
+    pub fn take_events(&self) -> (Vec<NewHostEvent>, Vec<(HostName, u64)>) {
+        let log = &mut lock(&self.state).log;
+        (log.batch(), std::mem::take(&mut log.ended))
+    }
+
+    /// Gives back what could not be saved.
+    pub fn return_events(&self, events: Vec<NewHostEvent>, ended: Vec<(HostName, u64)>) {
+        let log = &mut lock(&self.state).log;
+        log.give_back(events);
+        log.ended.extend(ended);
+    }
+
+    /// How many events wait for the store, and how many it will never have.
+    pub fn event_counts(&self) -> (usize, u64) {
+        let log = &lock(&self.state).log;
+        (log.len(), log.dropped)
     }
 
     /// What the store does not have yet.
@@ -275,10 +317,18 @@ impl Fleet {
         if create && !state.hosts.contains_key(host) {
             state.hosts.insert(host.clone(), Entry::default());
         }
-        let entry = state.hosts.get_mut(host)?;
+        let State {
+            hosts,
+            transitions,
+            log,
+        } = &mut *state;
+        let entry = hosts.get_mut(host)?;
         let answer = change(entry, now);
         if let Some(event) = entry.update_status(host, self.multiplier, now) {
-            push(&mut state.transitions, event);
+            push(transitions, event);
+        }
+        if !entry.contact.news.is_empty() {
+            log.take(host, clock::now(), &mut entry.contact.news);
         }
         drop(state);
         self.live.changed(Change::Host(host.clone()));
@@ -290,30 +340,5 @@ fn push(transitions: &mut Vec<NewEvent>, event: NewEvent) {
     tracing::info!(host = %event.host, "{}", event.what);
     if transitions.len() < MAX_TRANSITIONS {
         transitions.push(event);
-    }
-}
-
-impl Entry {
-    fn update_status(
-        &mut self,
-        host: &HostName,
-        multiplier: u32,
-        now: Instant,
-    ) -> Option<NewEvent> {
-        let (status, _) = liveness::status(&self.signs, self.limit(multiplier), now);
-        if status == self.status {
-            return None;
-        }
-        self.status = status;
-        self.unsaved = true;
-        if status == HostStatus::Online {
-            self.signs.grace_until = None;
-        }
-        Some(NewEvent {
-            at: clock::now(),
-            host: host.clone(),
-            run: None,
-            what: liveness::name(status),
-        })
     }
 }

@@ -1,6 +1,7 @@
 //! The HTTP interface. [`ROUTES`] is the table of all of it; a test compares it with the router and with the description
 //! that `GET /api/openapi.json` answers.
 
+pub mod absence;
 pub mod access;
 pub mod assets;
 pub mod builds;
@@ -8,6 +9,7 @@ pub mod capacity;
 pub mod error;
 pub mod events;
 pub mod health;
+pub mod host_events;
 pub mod host_logs;
 pub mod hosts;
 pub mod log;
@@ -50,6 +52,10 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
     ("post", "/api/hosts/{host}/command", "operator"),
     ("post", "/api/hosts/{host}/logs", "agent or operator"),
     ("get", "/api/hosts/{host}/logs", "viewer"),
+    ("get", "/api/hosts/{host}/events", "viewer"),
+    ("post", "/api/hosts/{host}/maintenance", "operator"),
+    ("delete", "/api/hosts/{host}/maintenance", "operator"),
+    ("post", "/api/hosts/{host}/absence", "operator"),
     ("get", "/api/runs", "viewer"),
     ("get", "/api/runs/{id}", "viewer"),
     ("get", "/api/runs/{id}/log", "viewer"),
@@ -82,6 +88,12 @@ pub fn router(state: AppState) -> Router {
         .route("/api/capacity", get(capacity::capacity))
         .route("/api/hosts/{host}/command", post(hosts::command))
         .route("/api/hosts/{host}/logs", host_logs::routes())
+        .route("/api/hosts/{host}/events", get(host_events::list))
+        .route(
+            "/api/hosts/{host}/maintenance",
+            post(absence::begin).delete(absence::end),
+        )
+        .route("/api/hosts/{host}/absence", post(absence::expect))
         .route("/api/runs", get(runs::list))
         .route("/api/runs/{id}", get(runs::one))
         .route("/api/runs/{id}/log", get(log::lines))

@@ -2,6 +2,7 @@
 //! one transaction.
 
 mod apply;
+pub mod counters;
 mod draft;
 mod earlier;
 mod flush;
@@ -36,6 +37,7 @@ use crate::dashboard::history::forecast::Forecast;
 use crate::dashboard::live::{Live, lock};
 use crate::dashboard::store::{Store, StoreError};
 use crate::run::id::RunId;
+use counters::Counters;
 use draft::Draft;
 use earlier::Lookups;
 use queue::Queue;
@@ -55,17 +57,15 @@ const SLOW: Duration = Duration::from_secs(1);
 /// How often it looks at the deadlines of runs.
 const TICK: Duration = Duration::from_secs(1);
 
-/// What the hub did since it started.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Transactions that were committed.
-    pub commits: std::sync::atomic::AtomicU64,
-    /// Transactions that failed.
-    pub failures: std::sync::atomic::AtomicU64,
-    /// Journal records that were committed.
-    pub records: std::sync::atomic::AtomicU64,
-    /// Microseconds spent in transactions.
-    pub micros: std::sync::atomic::AtomicU64,
+/// How much waits for the hub.
+#[derive(Debug, Clone, Copy)]
+pub struct Waits {
+    /// Requests of operators.
+    pub requests: usize,
+    /// Connections that have something for it.
+    pub connections: usize,
+    /// Pushed lines.
+    pub pushes: usize,
 }
 
 /// The front of the hub. Cheap to clone.
@@ -97,6 +97,15 @@ impl HubHandle {
             self.ready.wake.notify_one();
         }
         Ok(())
+    }
+
+    /// How much waits for the hub now.
+    pub fn waiting(&self) -> Waits {
+        Waits {
+            requests: MAX_REQUESTS - self.requests.capacity(),
+            connections: lock(&self.ready.peers).len(),
+            pushes: pushed::MAX_WAITING - self.pushes.available_permits(),
+        }
     }
 }
 
@@ -263,9 +272,7 @@ impl Hub {
             let began = Instant::now();
             let done = self.store.commit(&commit).await;
             let took = began.elapsed();
-            self.counters
-                .micros
-                .fetch_add(took.as_micros() as u64, Relaxed);
+            self.counters.commit_time.observe(took);
             if took >= SLOW {
                 tracing::warn!(
                     records = draft.n_records,

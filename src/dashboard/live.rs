@@ -146,6 +146,11 @@ impl Live {
         self.changes.subscribe()
     }
 
+    /// How many listen to [`Self::changes`].
+    pub fn readers(&self) -> usize {
+        self.changes.receiver_count()
+    }
+
     /// Says what changed.
     pub fn changed(&self, change: Change) {
         // Nobody listening is fine.

@@ -13,6 +13,9 @@ pub const DEFAULT_INTERVAL: u32 = 30;
 /// The longest interval that is believed, in seconds.
 pub const MAX_INTERVAL: u32 = 3600;
 
+/// The least and the most intervals that a host may name for itself.
+pub const TIMES: std::ops::RangeInclusive<u32> = 2..=100;
+
 /// What is known of a host's signs of life.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Signs {
@@ -35,6 +38,13 @@ pub fn interval(named: u32) -> u32 {
     } else {
         named.min(MAX_INTERVAL)
     }
+}
+
+/// After how many intervals a host is offline: what it names itself, within [`TIMES`], else the dashboard's `own`.
+pub fn times(named: Option<u32>, own: u32) -> u32 {
+    named.map_or(own.max(1), |named| {
+        named.clamp(*TIMES.start(), *TIMES.end())
+    })
 }
 
 /// How long a host with that interval may be silent.
@@ -149,6 +159,19 @@ mod tests {
     fn intervals_that_nobody_can_mean_are_bounded() {
         for (named, seconds) in [(0, 90), (1, 3), (30, 90), (u32::MAX, 10_800)] {
             assert_eq!(limit(named, 3).as_secs(), seconds);
+        }
+    }
+
+    #[test]
+    fn a_host_may_name_how_many_intervals_within_bounds() {
+        for (named, own, expected) in [
+            (None, 3, 3),
+            (None, 0, 1),
+            (Some(10), 3, 10),
+            (Some(0), 3, 2),
+            (Some(u32::MAX), 3, 100),
+        ] {
+            assert_eq!(times(named, own), expected);
         }
     }
 }

@@ -14,6 +14,8 @@ pub mod events;
 mod fault;
 pub mod file;
 pub mod health;
+pub mod host_absence;
+pub mod host_events;
 pub mod hosts;
 pub mod lock;
 pub mod metrics;
@@ -34,7 +36,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 /// The schema, step by step. An applied step is never edited; a test pins each one's hash.
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "fleet", include_str!("store/migrations/0001_fleet.sql")),
     (
         2,
@@ -56,6 +58,11 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
         6,
         "metrics",
         include_str!("store/migrations/0006_metrics.sql"),
+    ),
+    (
+        7,
+        "host events",
+        include_str!("store/migrations/0007_host_events.sql"),
     ),
     (
         10,

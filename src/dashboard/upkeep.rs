@@ -87,10 +87,40 @@ async fn save_beats(app: &AppState) {
         counters.commits.load(Relaxed),
         counters.failures.load(Relaxed),
     );
+    write_events(&app.fleet, &app.store).await;
     let saved = write_beats(&app.fleet, &app.store).await;
     if !saved && app.store.is_failing() {
         // Nothing more to write, but somebody wants to know whether it works again.
         let _ = app.store.watched(app.store.probe()).await;
+    }
+}
+
+/// Writes what happened to hosts. What the store does not take waits, up to a limit; nothing else waits for it.
+async fn write_events(fleet: &Fleet, store: &Store) {
+    loop {
+        let (events, ended) = fleet.take_events();
+        if events.is_empty() && ended.is_empty() {
+            return;
+        }
+        let done: Result<(), StoreError> = async {
+            if !events.is_empty() {
+                store.add_host_events(&events).await?;
+            }
+            if !ended.is_empty() {
+                store.end_maintenances(&ended).await?;
+            }
+            Ok(())
+        }
+        .await;
+        if let Err(error) = done {
+            fleet.return_events(events, ended);
+            let (waiting, dropped) = fleet.event_counts();
+            tracing::error!(
+                "what happened to hosts is not stored, and will be tried again: {error}; {waiting} events wait, {dropped} \
+                 are lost"
+            );
+            return;
+        }
     }
 }
 

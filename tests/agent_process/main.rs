@@ -5,6 +5,7 @@
     reason = "a test that cannot go on says so"
 )]
 
+mod beats;
 mod follow;
 mod played;
 mod process;

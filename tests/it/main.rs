@@ -19,6 +19,7 @@ mod queue;
 mod recovery;
 mod refusals;
 mod run_live;
+mod s2_liveness;
 mod store_faults;
 mod support;
 mod verify;

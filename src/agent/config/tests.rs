@@ -48,6 +48,7 @@ fn defaults() {
     )
     .unwrap();
     assert_eq!(config.interval, Duration::from_secs(30));
+    assert_eq!(config.offline_after, None);
     assert_eq!(config.log_level, "info");
     assert_eq!(
         config.credential.show().unwrap().authorization,

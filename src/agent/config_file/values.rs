@@ -30,6 +30,10 @@ checked!(
     Interval(u32) from "i64"
 );
 checked!(
+    /// Heartbeat intervals, 2 to 100.
+    OfflineAfter(u32) from "i64"
+);
+checked!(
     /// Seconds, 1 to a week.
     Seconds(u32) from "i64"
 );
@@ -121,6 +125,18 @@ impl TryFrom<i64> for Interval {
             Ok(seconds @ 1..=3600) => Ok(Self(seconds)),
             _ => Err(format!(
                 "`interval` = {value} is not possible; write the seconds between heartbeats, 1 to 3600 (30 is usual)"
+            )),
+        }
+    }
+}
+
+impl TryFrom<i64> for OfflineAfter {
+    type Error = String;
+    fn try_from(value: i64) -> Result<Self, String> {
+        match u32::try_from(value) {
+            Ok(times @ 2..=100) => Ok(Self(times)),
+            _ => Err(format!(
+                "`offline_after` = {value} is not possible; write how many heartbeats may be missing, 2 to 100 (3 is usual)"
             )),
         }
     }

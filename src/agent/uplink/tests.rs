@@ -1,3 +1,4 @@
+mod blip;
 mod earlier;
 mod kept;
 mod peer;
@@ -52,6 +53,7 @@ impl Agent {
                 organization: crate::wire::subject::Organization::default(),
                 offline_after: None,
                 interval: Duration::from_secs(1),
+                offline_after: Some(4),
                 labels: Labels {
                     location: "attic".into(),
                     device_type: "server".into(),

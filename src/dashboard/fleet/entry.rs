@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::contact::Contact;
 use crate::base::clock::{Millis, rfc3339};
 use crate::dashboard::agents::peer::Peer;
 use crate::dashboard::eta::aged;
@@ -36,6 +37,8 @@ pub(super) struct Entry {
     pub queued: usize,
     /// Whether the store does not have all of it.
     pub unsaved: bool,
+    /// How it comes and goes.
+    pub contact: Contact,
     heartbeat: Option<Arc<Heartbeat>>,
     last_seen: Option<Millis>,
     n_beats: u64,
@@ -59,6 +62,7 @@ impl Default for Entry {
             tags: Arc::from([]),
             queued: 0,
             unsaved: false,
+            contact: Contact::default(),
             heartbeat: None,
             last_seen: None,
             n_beats: 0,
@@ -87,6 +91,8 @@ impl Entry {
             ..Self::default()
         };
         entry.signs.known = known;
+        entry.contact.restored = known && was_there;
+        entry.contact.runs = entry.generation().into();
         if known && was_there {
             entry.signs.grace_until = Some(now + entry.limit(multiplier));
             entry.status = HostStatus::Reconnecting;
@@ -98,7 +104,35 @@ impl Entry {
 
     /// How long it may be silent.
     pub fn limit(&self, multiplier: u32) -> Duration {
-        liveness::limit(self.interval(), multiplier)
+        liveness::limit(self.interval(), self.times(multiplier))
+    }
+
+    /// After how many intervals of silence it is offline.
+    pub fn times(&self, multiplier: u32) -> u32 {
+        let named = self.register.as_ref();
+        liveness::times(
+            named.and_then(|register| register.offline_after),
+            multiplier,
+        )
+    }
+
+    /// When it was last heard, by the dashboard's clock.
+    pub fn last_seen(&self) -> Option<Millis> {
+        self.last_seen
+    }
+
+    /// Its last heartbeat.
+    pub fn heartbeat(&self) -> Option<Arc<Heartbeat>> {
+        self.heartbeat.clone()
+    }
+
+    /// The system that it last said to run.
+    fn generation(&self) -> &str {
+        let beat = self.heartbeat.as_ref().map(|beat| beat.generation.as_str());
+        let register = self.register.as_ref();
+        beat.filter(|generation| !generation.is_empty())
+            .or(register.map(|register| register.generation.as_str()))
+            .unwrap_or_default()
     }
 
     fn interval(&self) -> u32 {
@@ -116,6 +150,7 @@ impl Entry {
 
     /// Takes a heartbeat.
     pub fn beat(&mut self, heartbeat: Heartbeat, now: Instant, wall: Millis) {
+        self.compare_beat(&heartbeat, wall);
         self.signs.known = true;
         self.signs.last_beat = Some(now);
         self.last_seen = Some(wall);
@@ -234,7 +269,7 @@ impl Entry {
                 heartbeat.map(|beat| &beat.nixpkgs_version),
                 &register.nixpkgs_version,
             ),
-            generation: newer(heartbeat.map(|beat| &beat.generation), &register.generation),
+            generation: self.generation().to_owned(),
             last_seen: self.last_seen.map(rfc3339),
             status,
             pending_command: activity
@@ -276,6 +311,7 @@ impl Entry {
             location: register.location.clone(),
             device_type: register.device_type.clone(),
             commands: register.commands.clone(),
+            liveness: self.liveness(multiplier, status, now),
         }
     }
 }

@@ -1,3 +1,5 @@
+mod absence;
+mod contact;
 mod registry;
 
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use tokio::time::advance;
 use super::Fleet;
 use crate::dashboard::agents::peer::Peer;
 use crate::dashboard::live::{Change, Live};
+use crate::dashboard::store::host_events::NewHostEvent;
 use crate::dashboard::store::hosts::HostRow;
 use crate::run::id::{HostName, RunId};
 use crate::run::phase::Phase;
@@ -39,6 +42,18 @@ fn check(fleet: &Fleet, expected: HostStatus) {
 
 async fn seconds(n: u64) {
     advance(Duration::from_secs(n)).await;
+}
+
+/// What has happened to the host since somebody asked.
+fn happened(fleet: &Fleet) -> Vec<(&'static str, String)> {
+    let (events, _) = fleet.take_events();
+    let words = |event: NewHostEvent| (event.kind.name(), event.detail);
+    events.into_iter().map(words).collect()
+}
+
+/// The same, kinds only.
+fn kinds(fleet: &Fleet) -> Vec<&'static str> {
+    happened(fleet).into_iter().map(|(kind, _)| kind).collect()
 }
 
 fn transitions(fleet: &Fleet) -> Vec<&'static str> {

@@ -72,6 +72,7 @@ table![
     "view/first_error.js",
     "view/host.js",
     "view/host_charts.js",
+    "view/host_events.js",
     "view/host_parts.js",
     "view/host_row.js",
     "view/hosts.js",

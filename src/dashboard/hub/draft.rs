@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -219,6 +220,12 @@ impl Draft {
             let state = track.row.shown().state;
             hub.live.publish(track.tip(&hub.fleet), added.lines);
             hub.show_activity(&track);
+            if before != Some(state) {
+                let view = &track.row.view;
+                let took = view.finished_at.zip(view.started_at);
+                let took = took.map(|(end, start)| end.saturating_sub(start));
+                hub.counters.ended(state, took.map(Duration::from_millis));
+            }
             let event = (before != Some(state)).then_some(event);
             hub.live.changed(Change::Run(id, event));
             hub.note_waiting(&track.row);

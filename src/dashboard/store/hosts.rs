@@ -136,10 +136,16 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn delete_host(&self, host: &HostName) -> Result<bool, StoreError> {
+        let mut write = self.writer.begin().await?;
+        sqlx::query("DELETE FROM host_events WHERE hostname = ?1")
+            .bind(host.as_str())
+            .execute(&mut *write)
+            .await?;
         let done = sqlx::query("DELETE FROM hosts WHERE hostname = ?1")
             .bind(host.as_str())
-            .execute(&self.writer)
+            .execute(&mut *write)
             .await?;
+        write.commit().await?;
         Ok(done.rows_affected() > 0)
     }
 

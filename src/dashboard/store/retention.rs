@@ -33,7 +33,8 @@ impl Store {
             .fetch_optional(&self.readers)
             .await?;
         let Some(found) = found else {
-            while self.remove_events(before).await? {}
+            while self.remove_events("events", before).await? {}
+            while self.remove_events("host_events", before).await? {}
             while self.remove_build_times(before).await? {}
             return Ok(false);
         };
@@ -47,14 +48,15 @@ impl Store {
         Ok(true)
     }
 
-    async fn remove_events(&self, before: Millis) -> Result<bool, StoreError> {
-        let done = sqlx::query(
-            "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ?1 ORDER BY id LIMIT ?2)",
-        )
-        .bind(int(before))
-        .bind(EVENTS)
-        .execute(&self.writer)
-        .await?;
+    async fn remove_events(&self, table: &str, before: Millis) -> Result<bool, StoreError> {
+        let sql = format!(
+            "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE at < ?1 ORDER BY id LIMIT ?2)"
+        );
+        let done = sqlx::query(&sql)
+            .bind(int(before))
+            .bind(EVENTS)
+            .execute(&self.writer)
+            .await?;
         Ok(done.rows_affected() > 0)
     }
 
@@ -180,6 +182,7 @@ mod tests {
         .await;
         for at in [4, 5, 10, 11] {
             change(&store, &format!("INSERT INTO events (at, kind, hostname, what) VALUES ({at}, 'host', 'web1', 'online')")).await;
+            change(&store, &format!("INSERT INTO host_events (hostname, at, kind, flap, detail) VALUES ('web1', {at}, 'online', 0, '')")).await;
         }
         let times = "INSERT INTO build_times VALUES ('web1', '', 'a', 9, '[5]'), ('web1', '', 'b', 10, '[5]')";
         change(&store, times).await;
@@ -193,6 +196,8 @@ mod tests {
         let times = store.build_times().await.unwrap();
         assert_eq!((times.len(), &*times[0].name), (1, "b"));
         assert_eq!(store.events_after(0, None, 9).await.unwrap().len(), 2);
+        let of_host = store.host_events(&"web1".parse().unwrap(), None, 9).await;
+        assert_eq!(of_host.unwrap().len(), 2);
         let left: i64 = sqlx::query_scalar("SELECT count(*) FROM output")
             .fetch_one(&store.readers)
             .await

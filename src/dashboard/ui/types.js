@@ -73,7 +73,15 @@
  * @property {string} location
  * @property {string} device_type
  * @property {OfferedCommand[]} commands
+ * @property {number} offline_after intervals
+ * @property {number | null} clock_skew_ms the host's clock less the dashboard's
+ * @property {number} flaps how often it went away in the last hour
+ * @property {boolean} expected_absence
+ * @property {{since: string, until: string, reason: string, by: string} | null} maintenance
+ * @property {'maintenance' | 'expected' | null} absence
+ * @property {string | null} absence_reason
  */
+/** @typedef {{id: number, at: string, kind: string, detail: string, last_seen?: string}} HostEvent */
 /** @typedef {{phase: Phase, started_at: string, ended_at: string | null, first_line: number}} RunPhase */
 /**
  * @typedef {object} Run

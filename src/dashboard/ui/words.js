@@ -8,11 +8,12 @@ const STATUS = {
   online: { word: 'Online', icon: 'disc', tone: 'good' },
   offline: { word: 'Offline', icon: 'cross', tone: 'bad' },
   reconnecting: { word: 'Reconnecting', icon: 'turn', tone: 'warn' },
+  away: { word: 'Away', icon: 'ring', tone: 'still' },
   never_seen: { word: 'Never seen', icon: 'ring', tone: 'still' },
 };
 
-/** In the order in which they matter to a reader. @type {import('./types.js').HostStatus[]} */
-export const STATUSES = ['offline', 'reconnecting', 'online', 'never_seen'];
+/** In the order in which they matter to a reader. @type {(import('./types.js').HostStatus | 'away')[]} */
+export const STATUSES = ['offline', 'reconnecting', 'online', 'away', 'never_seen'];
 
 /** @type {Record<string, Word>} */
 const STATE = {
@@ -44,6 +45,32 @@ const unknown = (name) => ({ word: name, icon: 'question', tone: 'still' });
 
 /** @param {string} status */
 export const statusWord = (status) => STATUS[status] ?? unknown(status);
+/** A host that is offline and may be is away: nothing to worry about. @param {{status: string, absence?: string | null}} host */
+export const statusOf = (host) => (host.status === 'offline' && host.absence ? 'away' : host.status);
+/** @type {Word} */
+const MAINTENANCE = { word: 'Maintenance', icon: 'clock', tone: 'still' };
+/** @param {{status: string, absence?: string | null}} host */
+export const hostWord = (host) => (host.status === 'offline' && host.absence === 'maintenance' ? MAINTENANCE : statusWord(statusOf(host)));
+/** @type {Record<string, string>} */
+const EVENT = {
+  registered: 'Registered',
+  online: 'Online',
+  offline: 'Offline',
+  reconnecting: 'Reconnecting',
+  reboot: 'Booted',
+  agent_version: 'Other agent',
+  generation: 'Other system',
+  clock_skew: 'Clock',
+  maintenance_begun: 'Maintenance begun',
+  maintenance_ended: 'Maintenance over',
+};
+/** @param {string} kind */
+export const eventWord = (kind) => EVENT[kind] ?? kind;
+/** How wrong a clock is, if it is worth a word. @param {number | null | undefined} ms */
+export function skewText(ms) {
+  if (ms === null || ms === undefined || Math.abs(ms) <= 2000) return '';
+  return `${(Math.abs(ms) / 1000).toFixed(1)} s ${ms < 0 ? 'behind' : 'ahead of'} the dashboard’s`;
+}
 /** @param {string} state */
 export const stateWord = (state) => STATE[state] ?? unknown(state);
 /** @param {string} phase */

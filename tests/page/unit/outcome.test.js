@@ -66,7 +66,9 @@ test('deadlines', () => {
 const host = (given) => ({
   id: 'web1', hostname: 'web1', host_type: 'nixos', agent_version: '', os_version: '', nixpkgs_version: '', generation: '', last_seen: null, status: 'online',
   pending_command: null, comment: '', activity: null, last_heartbeat_age_ms: 5, reconnect_deadline_ms: null, heartbeats: 1, heartbeat_interval: 30, metrics: null,
-  protocol: 3, queued: 0, theme_color: '', location: '', device_type: '', commands: [{ name: 'switch', description: '', changes_host: true }], ...given,
+  protocol: 3, queued: 0, theme_color: '', location: '', device_type: '',
+  offline_after: 3, clock_skew_ms: null, flaps: 0, expected_absence: false, maintenance: null, absence: null, absence_reason: null,
+  commands: [{ name: 'switch', description: '', changes_host: true }], ...given,
 });
 
 test('why no command can be given, and what one can wait for', () => {

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import * as format from '../../../src/dashboard/ui/format.js';
 import { route } from '../../../src/dashboard/ui/router.js';
 import { steps } from '../../../src/dashboard/ui/view/phases.js';
+import { eventWord, hostWord, skewText, statusOf } from '../../../src/dashboard/ui/words.js';
 import { START, at, run } from './run.js';
 
 /** @typedef {import('../../../src/dashboard/ui/types.js').Run} Run */
@@ -77,4 +78,23 @@ test('addresses', () => {
   assert.equal(route('/hosts/a/b'), null);
   assert.equal(route('/else'), null);
   assert.deepEqual(route('/hosts/%zz'), { view: 'host', host: '%zz' });
+});
+
+test('a host that may be away is no trouble', () => {
+  /** @type {[{status: string, absence?: string | null}, string, string, string][]} */
+  const table = [[{ status: 'offline', absence: null }, 'offline', 'Offline', 'bad'], [{ status: 'offline', absence: 'expected' }, 'away', 'Away', 'still'],
+    [{ status: 'offline', absence: 'maintenance' }, 'away', 'Maintenance', 'still'], [{ status: 'online', absence: null }, 'online', 'Online', 'good'], [{ status: 'offline' }, 'offline', 'Offline', 'bad']];
+  for (const [host, status, word, tone] of table) {
+    assert.equal(statusOf(host), status);
+    assert.deepEqual([hostWord(host).word, hostWord(host).tone], [word, tone]);
+  }
+});
+
+test('clocks and events', () => {
+  assert.equal(skewText(2000), '');
+  assert.equal(skewText(null), '');
+  assert.equal(skewText(-3_600_000), '3600.0 s behind the dashboard’s');
+  assert.equal(skewText(2500), '2.5 s ahead of the dashboard’s');
+  assert.equal(eventWord('reboot'), 'Booted');
+  assert.equal(eventWord('later'), 'later');
 });

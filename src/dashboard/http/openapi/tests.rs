@@ -5,8 +5,9 @@ use crate::run::event::{Builds, Failure, Fetches, Progress, ProgressUnit, Runnin
 use crate::run::id::RunId;
 use crate::run::phase::{Phase, RunState};
 use crate::wire::api::{
-    Capacity, Eta, Host, HostActivity, HostCapacity, HostResources, HostStatus, LeftOut,
-    MetricsHistory, RecentMetrics, Run, RunPhase,
+    Absence, Capacity, Eta, Host, HostActivity, HostCapacity, HostEvent, HostEventKind, HostEvents,
+    HostLiveness, HostResources, HostStatus, LeftOut, Maintenance, MetricsHistory, RecentMetrics,
+    Run, RunPhase,
 };
 use crate::wire::resources::{
     AgentUsage, Amount, Disk, FailedUnits, Gpu, GpuKind, HostFacts, Resources,
@@ -255,6 +256,31 @@ fn every_field_of_a_host_is_described() {
             changes_host: true,
             takes_args: true,
         }],
+        liveness: HostLiveness {
+            offline_after: 3,
+            clock_skew_ms: Some(1),
+            flaps: 1,
+            expected_absence: true,
+            maintenance: Some(Maintenance {
+                since: String::new(),
+                until: String::new(),
+                reason: String::new(),
+                by: String::new(),
+            }),
+            absence: Some(Absence::Expected),
+            absence_reason: Some(String::new()),
+        },
     };
     check("Host", &host);
+    let event = HostEvent {
+        id: 1,
+        at: String::new(),
+        kind: HostEventKind::Offline,
+        detail: String::new(),
+        last_seen: Some(String::new()),
+    };
+    let events = HostEvents {
+        events: vec![event],
+    };
+    check("HostEvents", &events);
 }

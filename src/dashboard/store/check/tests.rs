@@ -211,6 +211,7 @@ async fn build_times_are_counted_and_cost_no_more_than_an_estimate() {
          DROP TABLE metrics; DROP TABLE metric_hosts; ALTER TABLE hosts DROP COLUMN tags",
     )
     .await;
+    change(&store, "DROP TABLE host_events; DROP TABLE host_absence").await;
     change(&store, "DELETE FROM _sqlx_migrations WHERE version > 3").await;
     assert_eq!(bad(&store).await, Vec::<String>::new());
     store.close().await;

@@ -3,11 +3,12 @@
 
 import { get } from '../api.js';
 import { add, announce, fill, h, setText } from '../dom.js';
-import { age, dateTime, generationName } from '../format.js';
+import { age, dateTime, generationName, plural } from '../format.js';
 import { runPath } from '../router.js';
-import { isFinal, runWord } from '../words.js';
+import { isFinal, runWord, skewText } from '../words.js';
 import { Commands } from './commands.js';
 import { showError } from './dialogs.js';
+import { HostEvents } from './host_events.js';
 import { Doing, MetricsView, deadlineText, drawState, drawStatus, lastSeenText } from './host_parts.js';
 import { HostCharts } from './host_charts.js';
 import { completeness, waitingText } from './outcome.js';
@@ -54,6 +55,8 @@ class HostView {
       this.resources.element, this.charts.element,
       h('section', { class: 'card' }, h('h2', {}, 'Facts'), this.metrics.element, this.facts),
       h('section', { class: 'card' }, h('h2', {}, 'Runs'), this.error, this.list, this.none, this.older));
+    this.happened = new HostEvents(name);
+    this.cards.append(this.happened.element);
     this.factsKey = '';
     fill(root,
       h('div', { class: 'host-title' }, h('h1', {}, name), this.status, this.resources.badges, this.seen),
@@ -81,7 +84,8 @@ class HostView {
       return;
     }
     const { host } = entry;
-    drawStatus(this.status, host.status);
+    drawStatus(this.status, host);
+    this.happened.draw(host);
     this.doing.draw(entry);
     this.metrics.draw(entry);
     this.resources.draw(entry);
@@ -116,8 +120,11 @@ class HostView {
     const facts = [
       ['Generation', generationName(host.generation)], ['System', host.facts?.os || [host.host_type, host.os_version].filter(Boolean).join(' ')], ['nixpkgs', host.nixpkgs_version],
       ['Agent', `${host.agent_version}${host.agent_version ? ', ' : ''}protocol ${host.protocol}`],
-      ['Heartbeats', `${host.heartbeats}, every ${host.heartbeat_interval} s`],
       ['Kernel', [host.facts?.kernel ?? '', host.facts?.architecture ?? ''].filter(Boolean).join(', ')],
+      ['Heartbeats', `${host.heartbeats}, every ${host.heartbeat_interval} s; offline after ${host.offline_after}`],
+      ['Went away', host.flaps > 0 ? `${plural(host.flaps, 'time')} in the last hour` : ''], ['Clock', skewText(host.clock_skew_ms)],
+      ['Maintenance', host.maintenance ? `until ${dateTime(host.maintenance.until)}, by ${host.maintenance.by}${host.maintenance.reason ? `: ${host.maintenance.reason}` : ''}` : ''],
+      ['Absence', host.expected_absence ? 'expected' : ''],
       ['Location', host.location], ['Device', host.device_type], ['Tags', (host.tags ?? []).join(', ')], ['Comment', host.comment],
     ];
     const key = JSON.stringify(facts);
@@ -175,6 +182,7 @@ class HostView {
   leave() {
     this.ending.abort();
     this.charts.leave();
+    this.happened.leave();
     clearInterval(this.ticking);
     this.unlisten();
   }

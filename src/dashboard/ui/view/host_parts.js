@@ -7,7 +7,7 @@ import { deadlineLeft, heartbeatAge } from '../fleet.js';
 import { age, countdown } from '../format.js';
 import { icon } from '../icons.js';
 import { activityShort, countShort, leftShort, share } from '../progress.js';
-import { isActivation, phaseWord, runWord, statusWord } from '../words.js';
+import { hostWord, isActivation, phaseWord, runWord } from '../words.js';
 
 /** @typedef {import('../fleet.js').Entry} Entry */
 
@@ -19,8 +19,11 @@ export function drawBadge(place, word, name = 'badge') {
   fill(place, icon(word.icon), word.word);
 }
 
-/** @param {HTMLElement} place @param {string} status */
-export const drawStatus = (place, status) => drawBadge(place, statusWord(status));
+/** @param {HTMLElement} place @param {import('../types.js').Host} host */
+export function drawStatus(place, host) {
+  drawBadge(place, hostWord(host));
+  place.title = host.absence_reason ?? '';
+}
 /** @param {HTMLElement} place @param {import('../types.js').Run} run */
 export const drawState = (place, run) => drawBadge(place, runWord(run));
 

@@ -5,7 +5,7 @@ import { Sparkline } from '../chart.js';
 import { add, fill, h, setText } from '../dom.js';
 import { dateTime, generationName, plural } from '../format.js';
 import { hostPath, runPath } from '../router.js';
-import { phaseWord, statusWord } from '../words.js';
+import { hostWord, phaseWord, statusOf } from '../words.js';
 import { Doing, MetricsView, deadlineText, drawStatus, lastSeenText } from './host_parts.js';
 
 /** @typedef {import('../fleet.js').Entry} Entry */
@@ -64,7 +64,7 @@ export class HostRow {
   search() {
     const { host } = this.entry;
     const doing = host.status === 'online' || host.status === 'reconnecting' ? host.activity : null;
-    this.text = [host.hostname, statusWord(host.status).word, host.host_type, host.location, host.device_type, host.comment, ...(host.tags ?? []),
+    this.text = [host.hostname, hostWord(host).word, host.host_type, host.location, host.device_type, host.comment, ...(host.tags ?? []),
       host.generation, doing?.command ?? '', doing?.phase ? phaseWord(doing.phase) : '', ...this.waiting().map((run) => `waits waiting ${run.command}`)].join('\n').toLowerCase();
   }
 
@@ -85,8 +85,8 @@ export class HostRow {
       // Only a plain colour is taken from a host.
       const colour = /^#[0-9a-f]{6}$/i.test(host.theme_color) ? host.theme_color : '';
       this.dot.style.setProperty('background-color', colour);
-      this.element.dataset.status = host.status;
-      drawStatus(cells.status, host.status);
+      this.element.dataset.status = statusOf(host);
+      drawStatus(cells.status, host);
       cells.doing.draw(this.entry);
       cells.metrics.draw(this.entry);
       this.drawRecent();

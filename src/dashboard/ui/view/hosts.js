@@ -5,7 +5,7 @@ import { fill, h, setText } from '../dom.js';
 import { count } from '../format.js';
 import { icon } from '../icons.js';
 import { Recent } from '../recent.js';
-import { STATUSES, statusWord } from '../words.js';
+import { STATUSES, statusOf, statusWord } from '../words.js';
 import { HostRow } from './host_row.js';
 
 /** @typedef {'name' | 'status'} Order */
@@ -123,11 +123,11 @@ class HostsView {
   arrange() {
     const words = this.filter.toLowerCase().split(/\s+/).filter((word) => word !== '');
     const rank = new Map(STATUSES.map((status, at) => [/** @type {string} */ (status), at]));
-    const shown = [...this.rows.values()].filter((row) => (this.status === null || row.entry.host.status === this.status)
+    const shown = [...this.rows.values()].filter((row) => (this.status === null || statusOf(row.entry.host) === this.status)
       && words.every((word) => row.text.includes(word)));
     const byName = (/** @type {HostRow} */ a, /** @type {HostRow} */ b) => collator.compare(a.entry.host.hostname, b.entry.host.hostname);
     shown.sort(this.order === 'name' ? byName
-      : (a, b) => (rank.get(a.entry.host.status) ?? 9) - (rank.get(b.entry.host.status) ?? 9) || byName(a, b));
+      : (a, b) => (rank.get(statusOf(a.entry.host)) ?? 9) - (rank.get(statusOf(b.entry.host)) ?? 9) || byName(a, b));
     const ordered = shown.map((row) => row.entry.host.hostname).join('\n');
     if (ordered !== this.ordered || this.body.childElementCount !== shown.length) {
       this.ordered = ordered;
@@ -169,7 +169,7 @@ class HostsView {
   drawCounts() {
     /** @type {Map<string, number>} */
     const counts = new Map();
-    for (const row of this.rows.values()) counts.set(row.entry.host.status, (counts.get(row.entry.host.status) ?? 0) + 1);
+    for (const row of this.rows.values()) counts.set(statusOf(row.entry.host), (counts.get(statusOf(row.entry.host)) ?? 0) + 1);
     const key = `${[...counts].sort().join()}|${this.status}`;
     if (key === this.hinted) return;
     this.hinted = key;

@@ -1,0 +1,41 @@
+//! A link that breaks, and comes back.
+
+use super::peer::Peer;
+use super::*;
+use crate::agent::uplink::{FIRST_DELAY, LONGEST_DELAY};
+use crate::base::backoff::Backoff;
+
+#[tokio::test]
+async fn agent_reconnects_after_network_blip() {
+    let (listener, state) = (listener().await, tempfile::tempdir().unwrap());
+    let agent = Agent::start(&listener, state.path(), |_| {});
+    for _ in 0..2 {
+        let (mut peer, _) = Peer::accept(&listener).await;
+        let register = peer.register().await;
+        assert_eq!(register.hostname, "web1");
+        peer.registered(Vec::new()).await;
+        // Each connection begins with a heartbeat at once, numbered from 1.
+        assert_eq!(peer.heartbeat().await.n, 1);
+        assert!(agent.health.borrow().connected);
+        // No goodbye: the other side is gone, as when a cable is cut and the router says so.
+        drop(peer);
+    }
+    let mut health = agent.health.clone();
+    tokio::time::timeout(DEADLINE, health.wait_for(|health| !health.connected))
+        .await
+        .unwrap()
+        .unwrap();
+}
+
+#[test]
+fn reconnection_uses_exponential_backoff() {
+    let mut backoff = Backoff::new(FIRST_DELAY, LONGEST_DELAY);
+    let mut longest = Vec::new();
+    for _ in 0..9 {
+        longest.push(backoff.span().as_secs());
+        let span = backoff.span();
+        let delay = backoff.next(fastrand::f64());
+        assert!(delay <= span && delay >= span / 10, "{delay:?} of {span:?}");
+    }
+    assert_eq!(longest, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+}
