@@ -22,8 +22,6 @@ pub struct Identity {
     pub hostname: HostName,
     /// Whose messages it speaks and hears.
     pub organization: Organization,
-    /// After how many intervals without a heartbeat it is to count as offline; the dashboard's own setting without.
-    pub offline_after: Option<u32>,
     /// Between heartbeats.
     pub interval: Duration,
     /// After how many intervals of silence the host counts as offline; none leaves it to the dashboard.

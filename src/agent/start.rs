@@ -103,7 +103,6 @@ async fn serve(mut config: Config, once: bool, self_command: SelfCommand) -> any
             credential: config.credential,
             hostname,
             organization: config.organization,
-            offline_after: None,
             interval: config.interval,
             offline_after: config.offline_after,
             labels: config.labels,

@@ -51,7 +51,6 @@ impl Agent {
                 credential: Credential::Token(TokenSource::Environment(Secret::new("s3cret"))),
                 hostname: "web1".parse().unwrap(),
                 organization: crate::wire::subject::Organization::default(),
-                offline_after: None,
                 interval: Duration::from_secs(1),
                 offline_after: Some(4),
                 labels: Labels {

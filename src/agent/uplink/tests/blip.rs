@@ -2,7 +2,7 @@
 
 use super::peer::Peer;
 use super::*;
-use crate::agent::uplink::{FIRST_DELAY, LONGEST_DELAY};
+use crate::agent::uplink::Reconnect;
 use crate::base::backoff::Backoff;
 
 #[tokio::test]
@@ -29,7 +29,8 @@ async fn agent_reconnects_after_network_blip() {
 
 #[test]
 fn reconnection_uses_exponential_backoff() {
-    let mut backoff = Backoff::new(FIRST_DELAY, LONGEST_DELAY);
+    let usual = Reconnect::default();
+    let mut backoff = Backoff::new(usual.first, usual.longest);
     let mut longest = Vec::new();
     for _ in 0..9 {
         longest.push(backoff.span().as_secs());

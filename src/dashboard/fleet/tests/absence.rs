@@ -116,6 +116,7 @@ async fn a_restart_takes_up_what_goes_on_and_ends_what_is_over() {
         last_seen_at: Some(1),
         status: Some("offline".into()),
         comment: String::new(),
+        tags: Vec::new(),
     };
     let start = |row: HostRow, maintenance: MaintenanceRow, wall| {
         let fleet = Fleet::new(vec![row], 3, Live::default());

@@ -197,6 +197,7 @@ async fn a_restart_within_grace_is_nothing_and_a_silence_across_it_is_one_event(
         last_seen_at: Some(1_700_000_000_000),
         status: Some("online".into()),
         comment: String::new(),
+        tags: Vec::new(),
     };
     let fleet = Fleet::new(vec![row()], 3, Live::default());
     let peer = come(&fleet, 1, &usual());
