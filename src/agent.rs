@@ -4,6 +4,7 @@
 //! and ships it; either may die. Nothing here evaluates Nix unasked.
 
 pub mod args;
+pub mod ask;
 pub mod commands;
 pub mod config;
 pub mod config_file;
@@ -11,14 +12,18 @@ pub mod environment;
 pub mod facts;
 pub mod ground_truth;
 pub mod heartbeat;
+pub mod heartbeat_log;
 pub mod helper;
 pub mod identity;
 pub mod journal;
 pub mod launch;
 pub mod launcher;
+pub mod local_api;
 pub mod metrics;
+pub mod notify;
 pub mod parse;
 pub mod pty;
+pub mod push;
 pub mod register;
 pub mod replace;
 pub mod run_dir;
@@ -27,8 +32,10 @@ pub mod shipper;
 pub mod start;
 pub mod stasysmo;
 pub mod state_dir;
+pub mod status;
 pub mod steps;
 pub mod supervise;
+pub mod tell;
 pub mod uplink;
 
 use std::ffi::OsString;
@@ -53,6 +60,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, self_command: SelfCom
     let done = match args.action {
         None => start::run(args.config.as_deref(), args.once, self_command).map(|()| 0),
         Some(Action::CheckConfig { config }) => return start::check_config(&config),
+        Some(Action::Status { config, json }) => return ask::run(config.as_deref(), json),
         Some(Action::Steps { steps }) => return steps::perform(&steps),
         Some(Action::Helper { config, socket }) => {
             helper::run(config.as_deref(), socket.as_deref(), self_command).map(|()| 0)

@@ -10,8 +10,10 @@ use crate::base::secret::Secret;
 use crate::run::id::HostName;
 
 mod execution;
+mod tell;
 
 pub use execution::{Execution, Limits, Rebuild, Repo};
+pub use tell::{Compression, Listen, LocalApi, Log, MAX_PUSHES, Push, Tell};
 
 /// All that the agent needs to know.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub struct Config {
     pub stasysmo_paths: Option<Vec<PathBuf>>,
     /// Failed attempts in a row after which to give up.
     pub max_attempts: Option<u32>,
+    /// Whom to tell besides the dashboard.
+    pub tell: Tell,
 }
 
 /// Where the agent's token comes from.
@@ -208,14 +212,17 @@ fn check(raw: ConfigFile, environment: Environment) -> Result<Config, CheckError
             Execution::default()
         }
     };
+    let interval = Duration::from_secs(u64::from(
+        interval.or(raw.interval).map_or(30, Interval::get),
+    ));
+    let tell = Tell::check(raw.local_api, raw.push, raw.heartbeat_log, interval)
+        .map_err(CheckError::Key)?;
     Ok(Config {
         url: url.get(),
         token,
         ca_file: raw.ca_file,
         hostname: hostname.or(raw.hostname),
-        interval: Duration::from_secs(u64::from(
-            interval.or(raw.interval).map_or(30, Interval::get),
-        )),
+        interval,
         state_dir: environment.state_dir.or(raw.state_dir),
         log_level: log_level
             .or(raw.log_level)
@@ -243,6 +250,7 @@ fn check(raw: ConfigFile, environment: Environment) -> Result<Config, CheckError
             .reconnect
             .max_attempts
             .map(crate::agent::config_file::Attempts::get),
+        tell,
     })
 }
 

@@ -1,6 +1,7 @@
 //! The connection to the dashboard: dial, serve, and dial again, for ever or until there is a reason not to.
 
 mod dial;
+mod health;
 mod session;
 mod tls;
 mod writer;
@@ -9,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::identity::Identity;
@@ -17,7 +17,10 @@ use crate::agent::metrics::Sample;
 use crate::agent::runs::Runs;
 use crate::base::backoff::Backoff;
 
-pub use tls::Tls;
+pub use dial::reach;
+pub use health::Health;
+pub use rustls::ClientConfig;
+pub use tls::{Tls, client_config};
 
 /// With `--once`: how long an open connection may take to acknowledge the heartbeat.
 const ONCE_DEADLINE: Duration = Duration::from_secs(30);
@@ -25,19 +28,6 @@ const ONCE_DEADLINE: Duration = Duration::from_secs(30);
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// No delay is longer.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
-
-/// How the connection is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Health {
-    /// The dashboard has answered `register` on the connection that stands.
-    pub connected: bool,
-    /// When a heartbeat was acknowledged last.
-    pub last_ack: Option<Instant>,
-    /// Failed attempts since the last connection.
-    pub attempts: u32,
-    /// Why there is no connection.
-    pub error: Option<String>,
-}
 
 /// All that a connection needs.
 #[derive(Debug)]
@@ -116,7 +106,7 @@ impl Uplink {
             anyhow::ensure!(!self.once, "{reason}");
             let delay = backoff.next(fastrand::f64());
             self.health.send_modify(|health| {
-                health.connected = false;
+                health.gone();
                 health.attempts = backoff.attempts();
                 health.error = Some(reason.clone());
             });

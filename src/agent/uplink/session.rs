@@ -7,13 +7,13 @@ use futures_util::StreamExt as _;
 use futures_util::stream::SplitStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_util::sync::CancellationToken;
 
 use super::dial::Socket;
 use super::writer::{self, MAX_CONTROL, MAX_OUTPUT, MAX_STATUS, Queues};
-use super::{End, Uplink};
+use super::{End, Health, Uplink};
 use crate::agent::launcher::Offer;
 use crate::agent::runs::{self, MAX_REQUESTS, Request, Runs};
 use crate::agent::shipper::{self, Word};
@@ -75,7 +75,7 @@ pub async fn serve(uplink: &Uplink, socket: Socket, shutdown: &CancellationToken
     };
     session.tasks.spawn(writer::write(sink, queues));
     let end = session.listen(&mut stream, shutdown).await;
-    uplink.health.send_modify(|health| health.connected = false);
+    uplink.health.send_modify(Health::gone);
     if !matches!(end, End::Lost { .. }) {
         if matches!(end, End::Shutdown) && !uplink.runs.is_idle() {
             tokio::time::sleep(LAST_WORDS).await;
@@ -194,9 +194,7 @@ impl Session<'_> {
             ToAgent::Registered(registered) => self.registered(registered),
             ToAgent::HeartbeatAck { n } => {
                 tracing::trace!("heartbeat {n} acknowledged");
-                self.uplink
-                    .health
-                    .send_modify(|health| health.last_ack = Some(Instant::now()));
+                self.uplink.health.send_modify(Health::acknowledged);
                 return Ok(self.uplink.once);
             }
             ToAgent::Run(request) if self.uplink.once => tracing::warn!(
@@ -223,11 +221,10 @@ impl Session<'_> {
             uplink.identity.url,
             uplink.identity.hostname
         );
-        uplink.health.send_modify(|health| {
-            health.connected = true;
-            health.attempts = 0;
-            health.error = None;
-        });
+        let acknowledges = registered.protocol == Some(PROTOCOL);
+        uplink
+            .health
+            .send_modify(|health| health.registered(acknowledges));
         let cells = heartbeat::Cells::new(
             &uplink.identity,
             uplink.sample.clone(),
@@ -235,8 +232,14 @@ impl Session<'_> {
         );
         let control = self.control.clone();
         let interval = uplink.identity.interval;
+        let (health, once) = (uplink.health.clone(), uplink.once);
         self.tasks.spawn(async move {
-            heartbeat::beat(cells, interval, control).await;
+            if once {
+                heartbeat::beat_once(&cells, &control, &health);
+                // Its acknowledgement ends the connection, or the deadline does.
+                std::future::pending::<()>().await;
+            }
+            heartbeat::beat(cells, interval, control, health).await;
             Ok(())
         });
         if registered.protocol != Some(PROTOCOL) {
