@@ -17,7 +17,7 @@ use crate::wire::local_api::{
     AgentStatus, AllMetrics, Connection, HealthAnswer, HeartbeatLog, Heartbeats, HostStatus, Push,
     System, Usage,
 };
-use crate::wire::resources::Resources;
+use crate::wire::resources::{Amount, Resources};
 use crate::wire::to_dashboard::{Heartbeat, Metrics};
 
 /// Values that could not be read again are told, with their age, for so long.
@@ -278,10 +278,8 @@ fn usage(newest: &Newest) -> Usage {
         percents.max_by(f64::total_cmp)
     };
     let rounded = |percent: f64| (percent * 10.0).round() / 10.0;
-    let memory = own
-        .and_then(|own| own.memory)
-        .map(|memory| memory.percent());
-    let swap = own.and_then(|own| own.swap).map(|swap| swap.percent());
+    let memory = own.and_then(|own| own.memory).map(Amount::percent);
+    let swap = own.and_then(|own| own.swap).map(Amount::percent);
     let ages = [
         own.map(|own| own.age_ms),
         metrics_age.map(|age| age.as_millis() as u64),

@@ -5,6 +5,7 @@ pub mod digest;
 mod extract;
 mod login;
 pub mod password;
+pub mod push_rate;
 pub mod throttle;
 
 use std::net::IpAddr;
@@ -20,8 +21,10 @@ pub use self::login::{LoggedIn, LoginError, Setup};
 use self::address::Network;
 use self::digest::Digest;
 use self::password::Passwords;
+use self::push_rate::PushRate;
 use self::throttle::Throttle;
 use crate::base::secret::Secret;
+use crate::run::id::HostName;
 
 /// The longest name of a user or token, in characters.
 pub const MAX_NAME: usize = 64;
@@ -93,6 +96,8 @@ struct Inner {
     passwords: Passwords,
     /// Never held across an `await`.
     throttle: Mutex<Throttle>,
+    /// Likewise.
+    pushes: Mutex<PushRate>,
 }
 
 impl Access {
@@ -105,6 +110,7 @@ impl Access {
             trusted_proxies: settings.trusted_proxies,
             passwords: Passwords::default(),
             throttle: Mutex::default(),
+            pushes: Mutex::default(),
         }))
     }
 
@@ -121,6 +127,15 @@ impl Access {
     /// Whether people reach the dashboard by HTTPS.
     pub fn https(&self) -> bool {
         self.0.https
+    }
+
+    /// Counts a push of `host`; or answers how many seconds it has to wait.
+    ///
+    /// # Errors
+    /// There were too many.
+    pub fn push_allowed(&self, host: &HostName) -> Result<(), u64> {
+        let mut pushes = self.0.pushes.lock().unwrap_or_else(PoisonError::into_inner);
+        pushes.take(host)
     }
 
     fn throttled<T>(&self, work: impl FnOnce(&mut Throttle) -> T) -> T {

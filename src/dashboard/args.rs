@@ -2,6 +2,7 @@
 
 mod backup;
 mod doctor;
+mod keys;
 mod people;
 mod start;
 
@@ -13,6 +14,7 @@ use clap::{Parser, Subcommand};
 
 use crate::dashboard::access::Role;
 use crate::dashboard::config::Settings;
+use crate::run::id::HostName;
 
 /// What the program is told.
 #[derive(Debug, Parser)]
@@ -63,9 +65,28 @@ enum Command {
     /// API tokens, for scripts and for the `nixfleet` command.
     #[command(subcommand)]
     Token(Token),
+    /// Keys of hosts that push their heartbeats over HTTP.
+    #[command(subcommand)]
+    Key(Key),
     /// People with a login.
     #[command(subcommand)]
     User(User),
+}
+
+#[derive(Debug, Subcommand)]
+enum Key {
+    /// Make a key of a host and print it, once. Those that it has stay valid.
+    Create {
+        /// The host's name; it may be new.
+        host: HostName,
+    },
+    /// List the hosts that have keys; the keys themselves are not kept.
+    List,
+    /// Make all keys of a host invalid.
+    Revoke {
+        /// The host's name.
+        host: HostName,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -143,6 +164,7 @@ fn perform(args: Args) -> anyhow::Result<()> {
         Command::Doctor { json } => doctor::run(&settings, json),
         Command::Backup { file, force } => backup::run(&settings, &file, force),
         Command::Token(command) => people::token(&settings, command),
+        Command::Key(command) => keys::key(&settings, command),
         Command::User(command) => people::user(&settings, command),
     }
 }

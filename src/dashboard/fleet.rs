@@ -2,6 +2,7 @@
 //! go here directly, past the hub and the store, which gets them once a second.
 
 mod entry;
+mod pushed;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,8 @@ use crate::run::id::{HostName, RunId};
 use crate::wire::api::{Host, HostActivity, HostStatus, Hosts};
 use crate::wire::to_dashboard::{Heartbeat, OfferedCommand, Register};
 use entry::Entry;
+
+pub use pushed::PUSHES_ONLY;
 
 /// The most transitions that wait for the store; while it does not answer, older ones are dropped and counted in the log.
 const MAX_TRANSITIONS: usize = 100_000;
@@ -65,6 +68,8 @@ impl Fleet {
             entry.register = Some(Arc::new(register.clone()));
             entry.protocol = peer.protocol;
             entry.signs.connected = true;
+            entry.signs.pushes = false;
+            entry.pushed = None;
             entry.peer.replace(Arc::clone(peer))
         })
         .flatten()

@@ -12,6 +12,7 @@ pub mod hosts;
 pub mod log;
 pub mod openapi;
 pub mod prometheus;
+pub mod push;
 pub mod runs;
 pub mod security;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
     ("post", "/api/hosts/{host}/command", "operator"),
     ("post", "/api/hosts/{host}/logs", "agent or operator"),
     ("get", "/api/hosts/{host}/logs", "viewer"),
+    ("post", "/api/v1/heartbeat", "a host's key"),
     ("get", "/api/runs", "viewer"),
     ("get", "/api/runs/{id}", "viewer"),
     ("get", "/api/runs/{id}/log", "viewer"),
@@ -66,6 +68,7 @@ pub fn router(state: AppState) -> Router {
         .route("/api/hosts/{host}", get(hosts::one).delete(hosts::remove))
         .route("/api/hosts/{host}/command", post(hosts::command))
         .route("/api/hosts/{host}/logs", host_logs::routes())
+        .route(crate::wire::push::PATH, push::routes())
         .route("/api/runs", get(runs::list))
         .route("/api/runs/{id}", get(runs::one))
         .route("/api/runs/{id}/log", get(log::lines))

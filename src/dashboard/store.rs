@@ -17,6 +17,7 @@ pub mod hosts;
 pub mod lock;
 mod open;
 pub mod output;
+pub mod push_keys;
 pub mod retention;
 pub mod runs;
 #[cfg(test)]
@@ -32,7 +33,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 /// The schema, step by step. An applied step is never edited; a test pins each one's hash.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "fleet", include_str!("store/migrations/0001_fleet.sql")),
     (
         2,
@@ -49,6 +50,11 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
         5,
         "build logs",
         include_str!("store/migrations/0005_build_logs.sql"),
+    ),
+    (
+        9,
+        "push keys",
+        include_str!("store/migrations/0009_push_keys.sql"),
     ),
 ];
 

@@ -339,3 +339,11 @@ fn host(text: &mut Text, resources: &Resources) {
             .map(|parts| f64::from(u8::from(!parts.is_empty()))),
     );
 }
+
+/// The host's figures alone.
+#[cfg(test)]
+pub(super) fn host_text(resources: &Resources) -> String {
+    let mut text = Text(String::new());
+    host(&mut text, resources);
+    text.0
+}

@@ -111,7 +111,8 @@ async fn exchange(
         while bytes.len() < length + MAX_SAID && read(&mut stream, &mut bytes).await {}
         let said = String::from_utf8_lossy(&bytes[length..]);
         let said = said.chars().map(|c| if c.is_control() { ' ' } else { c });
-        answer.said = said.take(MAX_SAID).collect::<String>().trim().to_owned();
+        let said: String = said.take(MAX_SAID).collect();
+        said.trim().clone_into(&mut answer.said);
     }
     Ok(answer)
 }

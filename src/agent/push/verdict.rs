@@ -53,13 +53,12 @@ pub(super) fn of(answer: &Answer) -> Verdict {
 /// `Retry-After`: seconds or a date, at most an hour.
 pub(super) fn retry_after(value: &str, now: Millis) -> Option<Duration> {
     let value = value.trim();
-    let pause = match value.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
-            let at = u64::try_from(at.as_millisecond()).ok()?;
-            Duration::from_millis(at.saturating_sub(now))
-        }
+    let pause = if let Ok(seconds) = value.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
+        let at = u64::try_from(at.as_millisecond()).ok()?;
+        Duration::from_millis(at.saturating_sub(now))
     };
     Some(pause.min(LONGEST))
 }

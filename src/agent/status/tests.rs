@@ -4,7 +4,7 @@ use crate::agent::facts;
 use crate::agent::metrics::Sample;
 use crate::agent::runs::Current;
 use crate::base::secret::Secret;
-use crate::wire::resources::{Amount, Disk};
+use crate::wire::resources::Disk;
 
 /// A status and the cells behind it.
 pub(crate) struct Told {

@@ -80,7 +80,7 @@ fn parsed(mut register: Register) -> Result<(HostName, Register), Gone> {
 }
 
 /// A heartbeat as it is kept.
-pub(super) fn cut_heartbeat(heartbeat: &mut Heartbeat) {
+pub fn cut_heartbeat(heartbeat: &mut Heartbeat) {
     cut(&mut heartbeat.generation);
     cut(&mut heartbeat.nixpkgs_version);
     if let Some(command) = &mut heartbeat.pending_command {

@@ -13,7 +13,7 @@ use crate::dashboard::store::Store;
 use crate::dashboard::store::access::Entry;
 
 /// Runs `work` on the store of the data directory.
-fn with_store<T>(
+pub(super) fn with_store<T>(
     settings: &Settings,
     work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
