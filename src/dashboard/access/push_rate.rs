@@ -35,7 +35,7 @@ impl PushRate {
         let next = (*at).max(now) + EVERY;
         let ahead = next.duration_since(now);
         if ahead > full {
-            return Err((ahead - full).as_secs() + 1);
+            return Err(ahead.saturating_sub(full).as_secs() + 1);
         }
         *at = next;
         Ok(())
