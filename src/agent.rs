@@ -6,6 +6,7 @@
 //! For other programs, [`HeartbeatAgent`] is the same connection without runs: heartbeats, and messages by subject.
 
 pub mod args;
+pub mod ask;
 pub mod commands;
 pub mod config;
 pub mod config_file;
@@ -16,15 +17,19 @@ pub mod ground_truth;
 pub mod health;
 pub mod heartbeat;
 pub mod heartbeat_agent;
+pub mod heartbeat_log;
 pub mod helper;
 pub mod identity;
 pub mod journal;
 pub mod key_file;
 pub mod launch;
 pub mod launcher;
+pub mod local_api;
 pub mod metrics;
+pub mod notify;
 pub mod parse;
 pub mod pty;
+pub mod push;
 pub mod register;
 pub mod replace;
 pub mod run_dir;
@@ -34,9 +39,11 @@ pub mod start;
 pub mod stasysmo;
 pub mod state_dir;
 pub mod statement;
+pub mod status;
 pub mod steps;
 pub mod subjects;
 pub mod supervise;
+pub mod tell;
 pub mod uplink;
 
 pub use heartbeat_agent::{
@@ -67,6 +74,7 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, self_command: SelfCom
         None => start::run(args.config.as_deref(), args.once, self_command).map(|()| 0),
         Some(Action::CheckConfig { config }) => return start::check_config(&config),
         Some(Action::Key(command)) => key(&command).map(|()| 0),
+        Some(Action::Status { config, json }) => return ask::run(config.as_deref(), json),
         Some(Action::Steps { steps }) => return steps::perform(&steps),
         Some(Action::Helper { config, socket }) => {
             helper::run(config.as_deref(), socket.as_deref(), self_command).map(|()| 0)

@@ -62,10 +62,15 @@
 //!
 //! # Dashboard, page and CLI
 //! The JSON of the HTTP API is in [`api`].
+//!
+//! # Agent and programs on its host
+//! The JSON of the agent's own HTTP API is in [`local_api`].
 
 pub mod api;
 pub mod frame;
 pub mod key;
+pub mod local_api;
+pub mod push;
 pub mod record;
 pub mod resources;
 pub mod subject;

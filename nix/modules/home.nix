@@ -112,7 +112,9 @@ in
         StartLimitIntervalSec = 0;
       };
       Service = {
-        Type = "exec";
+        # It says when it is up, and that its heartbeats go on: one that hangs is started again.
+        Type = "notify";
+        WatchdogSec = 180;
         ExecStart = "${program} --config ${cfg.configFile}";
         Environment = [ "PATH=${path}" ];
         Restart = "always";

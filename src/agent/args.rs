@@ -11,7 +11,7 @@ pub struct Args {
     /// Configuration file (TOML); environment variables override it. Default: `NIXFLEET_CONFIG`, else none.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Connect, register, send one heartbeat, wait until it is acknowledged, and exit.
+    /// Connect, register, send one heartbeat, wait until it is acknowledged, push it to each `[[push]]` once, and exit.
     #[arg(long)]
     pub once: bool,
     /// Something else than running the agent.
@@ -27,6 +27,16 @@ pub enum Action {
         /// The file.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+    },
+    /// Ask the agent that runs here how it is. Exit status 0 when it is connected and its heartbeats are acknowledged, 1 when
+    /// not, 2 when no agent answers.
+    Status {
+        /// Configuration file of that agent, for its `state_dir`. Default: `NIXFLEET_CONFIG`, else the usual places.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Print JSON, as `/agent/status` of the local API answers it.
+        #[arg(long)]
+        json: bool,
     },
     /// As root: start, stop and list runs for an agent that is not root, over a Unix socket.
     Helper {

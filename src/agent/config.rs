@@ -14,8 +14,10 @@ use crate::run::id::HostName;
 use crate::wire::subject::Organization;
 
 mod execution;
+mod tell;
 
 pub use execution::{Execution, Limits, Rebuild, Repo};
+pub use tell::{Compression, Listen, LocalApi, Log, MAX_PUSHES, Push, Tell};
 
 /// All that the agent needs to know.
 #[derive(Debug)]
@@ -52,6 +54,8 @@ pub struct Config {
     pub stasysmo_paths: Option<Vec<PathBuf>>,
     /// Failed attempts in a row after which to give up.
     pub max_attempts: Option<u32>,
+    /// Whom to tell besides the dashboard.
+    pub tell: Tell,
 }
 
 /// Where the agent's token comes from.
@@ -227,15 +231,18 @@ fn check(raw: ConfigFile, environment: Environment) -> Result<Config, CheckError
             Execution::default()
         }
     };
+    let interval = Duration::from_secs(u64::from(
+        interval.or(raw.interval).map_or(30, Interval::get),
+    ));
+    let tell = Tell::check(raw.local_api, raw.push, raw.heartbeat_log, interval)
+        .map_err(CheckError::Key)?;
     Ok(Config {
         url: url.get(),
         credential,
         organization: raw.organization.unwrap_or_default(),
         ca_file: raw.ca_file,
         hostname: hostname.or(raw.hostname),
-        interval: Duration::from_secs(u64::from(
-            interval.or(raw.interval).map_or(30, Interval::get),
-        )),
+        interval,
         offline_after: raw.offline_after.map(OfflineAfter::get),
         state_dir: environment.state_dir.or(raw.state_dir),
         log_level: log_level
@@ -264,6 +271,7 @@ fn check(raw: ConfigFile, environment: Environment) -> Result<Config, CheckError
             .reconnect
             .max_attempts
             .map(crate::agent::config_file::Attempts::get),
+        tell,
     })
 }
 

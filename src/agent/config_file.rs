@@ -3,6 +3,7 @@
 //! Values that can be wrong by themselves have types of their own, so that an error points at the line.
 
 mod sections;
+mod tell;
 mod values;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use crate::run::id::{CommandName, HostName};
 use crate::wire::subject::Organization;
 pub use sections::{DeclaredCommand, LimitsTable, Rebuild, Repo, Sections, Stop, Tests, Tool};
+pub use tell::{Compression, HeartbeatLogTable, Listen, LocalApiTable, PushTable};
 pub use values::{
     Argv, Attempts, Color, Interval, Label, LogLevel, Memory, Nice, OfflineAfter, Seconds,
     TasksMax, Url, Weight,
@@ -78,6 +80,13 @@ pub struct ConfigFile {
     pub stop: Option<Stop>,
     /// What a run may use.
     pub limits: Option<LimitsTable>,
+    /// Where programs of this host may ask.
+    pub local_api: Option<LocalApiTable>,
+    /// Back-ends that get heartbeats as well.
+    #[serde(default)]
+    pub push: Vec<PushTable>,
+    /// A log of heartbeats on this host.
+    pub heartbeat_log: Option<HeartbeatLogTable>,
 }
 
 /// `[metrics]`
@@ -160,6 +169,20 @@ mod tests {
             3,
             "generation",
         );
-        check("[local_api]\nlisten = \"x\"", 1, "unknown key `local_api`");
+        check("[local_api]\nlisten = \"x\"", 2, "is no address; write");
+        check("[local_api]\nport = 1", 2, "known keys here: listen");
+        check("[[push]]\nurl = \"ftp://x\"", 2, "write https://HOST");
+        check("[[push]]\napi_key_file = \"/k\"", 1, "missing field `url`");
+        check(
+            "[[push]]\nurl = \"http://x\"\ncompression = \"gzip\"",
+            3,
+            "zstd",
+        );
+        check(
+            "[heartbeat_log]\ndir = \"/l\"\nkeep_days = 0",
+            3,
+            "days, 1 to 3650",
+        );
+        check("[locl_api]\nlisten = \"x\"", 1, "did you mean `local_api`?");
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
+use crate::agent::health::Health;
 use crate::agent::identity::Identity;
 use crate::agent::metrics::Sample;
 use crate::agent::runs::Current;
@@ -71,21 +72,50 @@ impl Cells {
 /// Sends a heartbeat at once and then one every `interval`, numbered from 1, until the queue's other end is gone.
 ///
 /// When the queue is full the socket has not moved for a while: the beat is skipped, because a late one says nothing.
-pub async fn beat(cells: Cells, interval: Duration, queue: mpsc::Sender<ToDashboard>) {
+/// Each one leaves its trace in `health`, and wakes nobody who waits for a change there.
+pub async fn beat(
+    cells: Cells,
+    interval: Duration,
+    queue: mpsc::Sender<ToDashboard>,
+    health: watch::Sender<Health>,
+) {
     let mut ticks = tokio::time::interval(interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut n = 0;
     loop {
         ticks.tick().await;
         n += 1;
-        match queue.try_send(ToDashboard::Heartbeat(Box::new(cells.heartbeat(n)))) {
-            Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                tracing::warn!("heartbeat {n} skipped: the connection does not move");
-            }
-            Err(mpsc::error::TrySendError::Closed(_)) => return,
+        if !send(&cells, n, &queue, &health) {
+            return;
         }
     }
+}
+
+/// Sends the only heartbeat of `--once`.
+pub fn beat_once(cells: &Cells, queue: &mpsc::Sender<ToDashboard>, health: &watch::Sender<Health>) {
+    send(cells, 1, queue, health);
+}
+
+/// Sends heartbeat `n`; answers whether anybody still takes them.
+fn send(
+    cells: &Cells,
+    n: u64,
+    queue: &mpsc::Sender<ToDashboard>,
+    health: &watch::Sender<Health>,
+) -> bool {
+    let sent = match queue.try_send(ToDashboard::Heartbeat(Box::new(cells.heartbeat(n)))) {
+        Ok(()) => true,
+        Err(mpsc::error::TrySendError::Full(_)) => {
+            tracing::warn!("heartbeat {n} skipped: the connection does not move");
+            false
+        }
+        Err(mpsc::error::TrySendError::Closed(_)) => return false,
+    };
+    health.send_if_modified(|health| {
+        health.beat(sent);
+        false
+    });
+    true
 }
 
 #[cfg(test)]
@@ -111,7 +141,8 @@ mod tests {
         let (queue, mut received) = mpsc::channel(2);
         let (cells, _current) = cells();
         let mut tasks = tokio::task::JoinSet::new();
-        tasks.spawn(beat(cells, Duration::from_secs(1), queue));
+        let health = watch::channel(Health::default()).0;
+        tasks.spawn(beat(cells, Duration::from_secs(1), queue, health.clone()));
         let started = tokio::time::Instant::now();
         let mut numbers = Vec::new();
         let mut take = |message: Option<ToDashboard>| match message {
@@ -128,6 +159,7 @@ mod tests {
         take(received.recv().await);
         take(received.recv().await);
         assert_eq!(numbers, [1, 2, 3, 4, 12]);
+        assert_eq!(health.borrow().sent, 5, "skipped ones are not sent");
     }
 
     #[tokio::test]

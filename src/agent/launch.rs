@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::Context as _;
 
 use crate::agent::environment;
+use crate::agent::notify;
 use crate::agent::run_dir::RunDir;
 use crate::agent::steps::Step;
 
@@ -54,7 +55,11 @@ impl SelfCommand {
     /// It cannot be started.
     pub fn supervise(&self, dir: &RunDir) -> anyhow::Result<Child> {
         let log = dir.log()?;
-        Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        for name in notify::VARIABLES {
+            command.env_remove(name);
+        }
+        command
             .args(self.supervisor(dir.path()).into_iter().skip(1))
             .current_dir("/")
             .env_remove(environment::TOKEN)

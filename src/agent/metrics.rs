@@ -52,6 +52,18 @@ impl Sample {
     }
 }
 
+#[cfg(test)]
+impl Sample {
+    /// A sample of now with these metrics, for tests that need any.
+    pub fn for_test(metrics: Option<Metrics>) -> Self {
+        Self {
+            metrics,
+            generation: facts::Generation::default(),
+            at: Instant::now(),
+        }
+    }
+}
+
 /// Takes a sample at once and then one every `interval`, on a thread that ends when nobody reads any more.
 ///
 /// # Errors

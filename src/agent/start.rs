@@ -15,6 +15,7 @@ use crate::agent::launcher::{Direct, Launcher};
 use crate::agent::runs::{self, Runs};
 use crate::agent::statement::Statement;
 use crate::agent::subjects::Subjects;
+use crate::agent::tell::Tell;
 use crate::agent::uplink::{Reconnect, Tls, Uplink};
 use crate::agent::{facts, helper, metrics, replace, stasysmo, state_dir};
 use crate::base::{logging, shutdown};
@@ -43,7 +44,8 @@ pub fn run(file: Option<&Path>, once: bool, self_command: SelfCommand) -> anyhow
     logging::start(&config.log_level)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(4)
+        // Names of back-ends are looked up there, and a lookup may take longer than its try.
+        .max_blocking_threads(4 + 3 * config.tell.pushes.len())
         .thread_stack_size(512 * 1024)
         .build()
         .context("cannot start")?;
@@ -97,6 +99,8 @@ async fn serve(mut config: Config, once: bool, self_command: SelfCommand) -> any
         .clone()
         .unwrap_or_else(stasysmo::default_paths);
     let service_manager = config.service_manager;
+    let tell = std::mem::take(&mut config.tell);
+    let ca_file = config.ca_file.take();
     let uplink = Uplink {
         identity: Identity {
             url: config.url,
@@ -120,7 +124,19 @@ async fn serve(mut config: Config, once: bool, self_command: SelfCommand) -> any
         once,
         health: tokio::sync::watch::channel(Health::default()).0,
     };
-    if service_manager && !once {
+    let tell = Tell::new(tell, ca_file.as_deref(), &uplink)?;
+    if once {
+        let (beat, pushed) = tokio::join!(uplink.run(&token), tell.once());
+        token.cancel();
+        tasks.close();
+        tasks.wait().await;
+        return match (beat, pushed) {
+            (Err(beat), Err(pushed)) => Err(anyhow::anyhow!("{beat:#}; {pushed:#}")),
+            (beat, pushed) => beat.and(pushed),
+        };
+    }
+    tell.start(&tasks, &state_dir, &uplink, &token);
+    if service_manager {
         let (runs, health) = (runs.clone(), uplink.health.subscribe());
         // What a run has said last shall be heard before the agent goes, if anybody listens.
         let idle = move || runs.is_idle() && (runs.kept().is_empty() || !health.borrow().connected);
@@ -132,16 +148,14 @@ async fn serve(mut config: Config, once: bool, self_command: SelfCommand) -> any
             token.clone(),
         ));
     }
-    if !once {
-        let stop = token.clone();
-        tasks.spawn(async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = runs::watch(runs.clone()) => {}
-                () = runs.prune_regularly() => {}
-            }
-        });
-    }
+    let stop = token.clone();
+    tasks.spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = runs::watch(runs.clone()) => {}
+            () = runs.prune_regularly() => {}
+        }
+    });
     let ended = uplink.run(&token).await;
     token.cancel();
     tasks.close();

@@ -19,7 +19,7 @@ pub fn prepare(configured: Option<&Path>) -> anyhow::Result<PathBuf> {
     use std::os::unix::fs::DirBuilderExt as _;
     let dir = match configured {
         Some(dir) => std::path::absolute(dir).context("cannot find the current directory")?,
-        None => default_state_dir()?,
+        None => default_dir()?,
     };
     let advice = |what: &str, error: std::io::Error| {
         anyhow::anyhow!(
@@ -39,7 +39,11 @@ pub fn prepare(configured: Option<&Path>) -> anyhow::Result<PathBuf> {
     Ok(dir)
 }
 
-fn default_state_dir() -> anyhow::Result<PathBuf> {
+/// Where the state is unless something else is configured.
+///
+/// # Errors
+/// There is no home directory.
+pub fn default_dir() -> anyhow::Result<PathBuf> {
     if nix::unistd::geteuid().is_root() {
         return Ok(PathBuf::from("/var/lib/nixfleet-agent"));
     }

@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::health::Health;
+use crate::agent::heartbeat::Cells;
 use crate::agent::identity::Identity;
 use crate::agent::metrics::Sample;
 use crate::agent::runs::Runs;
@@ -21,7 +22,9 @@ use crate::agent::statement::Statement;
 use crate::agent::subjects::Subjects;
 use crate::base::backoff::Backoff;
 
-pub use tls::Tls;
+pub use dial::reach;
+pub use rustls::ClientConfig;
+pub use tls::{Tls, client_config};
 
 /// With `--once`: how long an open connection may take to acknowledge the heartbeat.
 const ONCE_DEADLINE: Duration = Duration::from_secs(30);
@@ -117,6 +120,16 @@ fn closed(frame: Option<CloseFrame>) -> String {
 }
 
 impl Uplink {
+    /// What its heartbeats are made of.
+    pub fn cells(&self) -> Cells {
+        let current = match &self.runs {
+            Some(runs) => runs.current(),
+            None => watch::channel(None).1,
+        };
+        let (sample, statement) = (self.sample.clone(), self.statement.clone());
+        Cells::new(&self.identity, sample, current, statement)
+    }
+
     async fn serve(&self, socket: dial::Dialled, shutdown: &CancellationToken) -> End {
         let served = session::serve(self, socket, shutdown);
         if !self.once {
@@ -158,7 +171,7 @@ impl Uplink {
             anyhow::ensure!(!self.once, "{reason}");
             let delay = backoff.next(fastrand::f64());
             self.health.send_modify(|health| {
-                health.connected = false;
+                health.gone();
                 health.attempts = backoff.attempts();
                 health.error = Some(reason.clone());
             });

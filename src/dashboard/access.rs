@@ -6,6 +6,7 @@ mod extract;
 pub mod keys;
 mod login;
 pub mod password;
+pub mod push_rate;
 pub mod throttle;
 
 use std::net::IpAddr;
@@ -21,8 +22,10 @@ pub use self::login::{LoggedIn, LoginError, Setup};
 use self::address::Network;
 use self::digest::Digest;
 use self::password::Passwords;
+use self::push_rate::PushRate;
 use self::throttle::Throttle;
 use crate::base::secret::Secret;
+use crate::run::id::HostName;
 
 /// The longest name of a user or token, in characters.
 pub const MAX_NAME: usize = 64;
@@ -94,6 +97,8 @@ struct Inner {
     passwords: Passwords,
     /// Never held across an `await`.
     throttle: Mutex<Throttle>,
+    /// Likewise.
+    pushes: Mutex<PushRate>,
 }
 
 impl Access {
@@ -106,6 +111,7 @@ impl Access {
             trusted_proxies: settings.trusted_proxies,
             passwords: Passwords::default(),
             throttle: Mutex::default(),
+            pushes: Mutex::default(),
         }))
     }
 
@@ -122,6 +128,15 @@ impl Access {
     /// Whether people reach the dashboard by HTTPS.
     pub fn https(&self) -> bool {
         self.0.https
+    }
+
+    /// Counts a push of `host`; or answers how many seconds it has to wait.
+    ///
+    /// # Errors
+    /// There were too many.
+    pub fn push_allowed(&self, host: &HostName) -> Result<(), u64> {
+        let mut pushes = self.0.pushes.lock().unwrap_or_else(PoisonError::into_inner);
+        pushes.take(host)
     }
 
     fn throttled<T>(&self, work: impl FnOnce(&mut Throttle) -> T) -> T {

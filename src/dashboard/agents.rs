@@ -12,6 +12,8 @@ pub mod peer;
 #[cfg(test)]
 mod tests;
 
+pub use handshake::cut_heartbeat;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -4,6 +4,7 @@ mod backup;
 mod doctor;
 mod keys;
 mod people;
+mod push_keys;
 mod start;
 
 use std::ffi::OsString;
@@ -67,6 +68,9 @@ enum Command {
     /// API tokens, for scripts and for the `nixfleet` command.
     #[command(subcommand)]
     Token(Token),
+    /// Keys of hosts that push their heartbeats over HTTP.
+    #[command(subcommand)]
+    PushKey(PushKey),
     /// People with a login.
     #[command(subcommand)]
     User(User),
@@ -93,6 +97,22 @@ enum Key {
     Remove {
         /// The public key.
         public_key: PublicKey,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum PushKey {
+    /// Make a key of a host and print it, once. Those that it has stay valid.
+    Create {
+        /// The host's name; it may be new.
+        host: HostName,
+    },
+    /// List the hosts that have keys; the keys themselves are not kept.
+    List,
+    /// Make all keys of a host invalid.
+    Revoke {
+        /// The host's name.
+        host: HostName,
     },
 }
 
@@ -171,6 +191,7 @@ fn perform(args: Args) -> anyhow::Result<()> {
         Command::Doctor { json } => doctor::run(&settings, json),
         Command::Backup { file, force } => backup::run(&settings, &file, force),
         Command::Token(command) => people::token(&settings, command),
+        Command::PushKey(command) => push_keys::key(&settings, command),
         Command::User(command) => people::user(&settings, command),
         Command::Key(command) => keys::key(&settings, command),
     }

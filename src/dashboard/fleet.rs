@@ -7,6 +7,7 @@ mod changes;
 mod contact;
 mod entry;
 mod log;
+mod pushed;
 mod sample;
 mod skew;
 #[cfg(test)]
@@ -36,6 +37,8 @@ pub use contact::FLAPS_WITHIN;
 use entry::Entry;
 use log::Log;
 pub use sample::HostSample;
+
+pub use pushed::PUSHES_ONLY;
 
 /// The most transitions that wait for the store; while it does not answer, older ones are dropped and counted in the log.
 const MAX_TRANSITIONS: usize = 100_000;
@@ -85,6 +88,8 @@ impl Fleet {
             entry.register = Some(Arc::new(register.clone()));
             entry.protocol = peer.protocol;
             entry.signs.connected = true;
+            entry.signs.pushes = false;
+            entry.pushed = None;
             entry.peer.replace(Arc::clone(peer))
         })
         .flatten()

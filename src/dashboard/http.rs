@@ -16,6 +16,7 @@ pub mod log;
 pub mod metrics;
 pub mod openapi;
 pub mod prometheus;
+pub mod push;
 pub mod runs;
 pub mod security;
 pub mod subjects;
@@ -56,6 +57,7 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
     ("post", "/api/hosts/{host}/maintenance", "operator"),
     ("delete", "/api/hosts/{host}/maintenance", "operator"),
     ("post", "/api/hosts/{host}/absence", "operator"),
+    ("post", "/api/v1/heartbeat", "a host's key"),
     ("get", "/api/runs", "viewer"),
     ("get", "/api/runs/{id}", "viewer"),
     ("get", "/api/runs/{id}/log", "viewer"),
@@ -94,6 +96,7 @@ pub fn router(state: AppState) -> Router {
             post(absence::begin).delete(absence::end),
         )
         .route("/api/hosts/{host}/absence", post(absence::expect))
+        .route(crate::wire::push::PATH, push::routes())
         .route("/api/runs", get(runs::list))
         .route("/api/runs/{id}", get(runs::one))
         .route("/api/runs/{id}/log", get(log::lines))

@@ -23,6 +23,8 @@ pub struct Signs {
     pub known: bool,
     /// Whether its connection is open. Only a heartbeat makes it online.
     pub connected: bool,
+    /// Whether its heartbeats are pushed and need no connection.
+    pub pushes: bool,
     /// When its last heartbeat came.
     pub last_beat: Option<Instant>,
     /// Until when a host that was there before the dashboard started may take to come back.
@@ -59,7 +61,7 @@ pub fn status(signs: &Signs, limit: Duration, now: Instant) -> (HostStatus, Opti
     } else {
         limit
     };
-    if signs.connected
+    if (signs.connected || signs.pushes)
         && signs
             .last_beat
             .is_some_and(|at| now.duration_since(at) <= limit)
@@ -122,6 +124,18 @@ mod tests {
         };
         check(&cut, 0, HostStatus::Reconnecting, Some(90));
         check(&cut, 91, HostStatus::Offline, None);
+    }
+
+    #[test]
+    fn pushes_need_no_connection() {
+        let signs = Signs {
+            known: true,
+            pushes: true,
+            last_beat: Some(Instant::now()),
+            ..Signs::default()
+        };
+        check(&signs, 90, HostStatus::Online, None);
+        check(&signs, 91, HostStatus::Offline, None);
     }
 
     #[test]

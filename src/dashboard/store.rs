@@ -21,6 +21,7 @@ pub mod lock;
 pub mod metrics;
 mod open;
 pub mod output;
+pub mod push_keys;
 pub mod retention;
 pub mod runs;
 #[cfg(test)]
@@ -36,7 +37,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 /// The schema, step by step. An applied step is never edited; a test pins each one's hash.
-const MIGRATIONS: [(i64, &str, &str); 8] = [
+const MIGRATIONS: [(i64, &str, &str); 9] = [
     (1, "fleet", include_str!("store/migrations/0001_fleet.sql")),
     (
         2,
@@ -63,6 +64,11 @@ const MIGRATIONS: [(i64, &str, &str); 8] = [
         7,
         "host events",
         include_str!("store/migrations/0007_host_events.sql"),
+    ),
+    (
+        9,
+        "push keys",
+        include_str!("store/migrations/0009_push_keys.sql"),
     ),
     (
         10,

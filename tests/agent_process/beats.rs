@@ -110,7 +110,7 @@ async fn heartbeat_timestamp_is_utc() {
     let listener = listener().await;
     let mut agent = Agent::new(&listener, "");
     let before = millis();
-    agent.start_with("TZ", "Pacific/Kiritimati");
+    agent.start_with(&[("TZ", "Pacific/Kiritimati")]);
     let (mut peer, register) = Peer::accept(&listener, &[]).await;
     let beat = next(&mut peer, "heartbeat").await;
     for at in [register.at.unwrap(), beat["at"].as_u64().unwrap()] {
@@ -144,6 +144,7 @@ async fn heartbeat_agent_id_correct() {
             host_id: "web1".into(),
             protocol: Some(3),
             resume: Vec::new(),
+            subjects: false,
         };
         peer.say(&ToAgent::Registered(registered)).await;
         let beat = next(&mut peer, "heartbeat").await;

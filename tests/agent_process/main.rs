@@ -9,6 +9,7 @@ mod beats;
 mod follow;
 mod played;
 mod process;
+mod tell;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

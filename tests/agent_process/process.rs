@@ -35,17 +35,17 @@ impl Agent {
     }
 
     pub fn start(&mut self) {
-        self.start_with("NIXFLEET_TOKEN", "t0psecret");
+        self.start_with(&[]);
     }
 
-    /// With a further variable in its environment.
-    pub fn start_with(&mut self, name: &str, value: &str) {
+    /// As [`start`](Self::start), with further variables.
+    pub fn start_with(&mut self, variables: &[(&str, &str)]) {
         let log = std::fs::File::create(self.dir.path().join("log")).unwrap();
         let process = Command::new(AGENT)
             .arg("--config")
             .arg(self.config())
             .env("NIXFLEET_TOKEN", "t0psecret")
-            .env(name, value)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stderr(log)
             .spawn()

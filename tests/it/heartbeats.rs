@@ -92,6 +92,42 @@ fn while_a_metric_hangs() {
     assert!(fleet.api.get("/api/hosts/web1").body["metrics"].is_null());
 }
 
+/// Two hundred connections, each of which asks ten times a second.
+#[test]
+fn while_hundreds_ask_the_local_api() {
+    use std::io::{Read as _, Write as _};
+    let fleet = Fleet::start();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let agent = fleet.agent("web1", &format!("[local_api]\nlisten = \"{address}\"\n"));
+    let answered = std::sync::atomic::AtomicU64::new(0);
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..200 {
+            scope.spawn(|| {
+                let mut stream = std::net::TcpStream::connect(address).unwrap();
+                let mut bytes = [0; 16 * 1024];
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    stream
+                        .write_all(b"GET /metrics HTTP/1.1\r\nAccept: text/plain\r\n\r\n")
+                        .unwrap();
+                    let length = stream.read(&mut bytes).unwrap();
+                    assert!(bytes[..length].starts_with(b"HTTP/1.1 200 OK"));
+                    answered.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+            });
+        }
+        let beats = watch(&fleet, "web1", |elapsed| elapsed > Duration::from_secs(8));
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        check_rhythm(&beats);
+    });
+    let answered = answered.into_inner();
+    assert!(answered > 200, "{answered} answers: {}", agent.output());
+    println!("{answered} answers in 8 s");
+}
+
 #[test]
 fn metrics_are_fresh_or_null() {
     let fleet = Fleet::start();

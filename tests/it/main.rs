@@ -15,6 +15,7 @@ mod helper;
 mod helper_requests;
 mod helper_start;
 mod library;
+mod push;
 mod queue;
 mod recovery;
 mod refusals;

@@ -156,13 +156,18 @@ in
       serviceConfig =
         hardening.agent
         // {
-          Type = "exec";
+          # It says when it is up, and that its heartbeats go on: one that hangs is started again.
+          Type = "notify";
+          WatchdogSec = mkDefault 180;
           ExecStart = "${cfg.package}/bin/nixfleet-agent --config ${cfg.configFile}";
           User = name;
           Group = name;
           LoadCredential = [ "agent-token:${cfg.effectiveTokenFile}" ];
           StateDirectory = "nixfleet-agent";
           StateDirectoryMode = "0700";
+          # For a socket of the local API, where one is configured.
+          RuntimeDirectory = "nixfleet-agent";
+          RuntimeDirectoryMode = "0750";
           Restart = "always";
           RestartSec = 1;
           TimeoutStopSec = 20;

@@ -179,7 +179,7 @@ impl TryFrom<String> for Memory {
 }
 
 /// A whole number of `unit` between `least` and `most`.
-fn ranged(value: i64, least: u32, most: u32, unit: &str) -> Result<u32, String> {
+pub(super) fn ranged(value: i64, least: u32, most: u32, unit: &str) -> Result<u32, String> {
     match u32::try_from(value) {
         Ok(number) if (least..=most).contains(&number) => Ok(number),
         _ => Err(format!(
@@ -281,7 +281,7 @@ impl TryFrom<Vec<String>> for Argv {
 }
 
 /// What an error shows of a bad text: escaped, and not all of it.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text.chars().take(60).flat_map(char::escape_debug).collect()
 }
 

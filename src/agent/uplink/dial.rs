@@ -91,7 +91,6 @@ fn request(identity: &Identity) -> anyhow::Result<(Request<()>, Option<KeyPair>)
     Ok((request, shown.key))
 }
 
-/// Connects to the first address that answers.
 async fn connect(request: &Request<()>) -> anyhow::Result<TcpStream> {
     let uri = request.uri();
     let host = uri.host().context("the address has no host")?;
@@ -101,7 +100,14 @@ async fn connect(request: &Request<()>) -> anyhow::Result<TcpStream> {
         80
     };
     let port = uri.port_u16().unwrap_or(default);
-    let host = host.trim_start_matches('[').trim_end_matches(']');
+    reach(host.trim_start_matches('[').trim_end_matches(']'), port).await
+}
+
+/// Connects to the first address of `host` that answers.
+///
+/// # Errors
+/// The name is not known, or none answers.
+pub async fn reach(host: &str, port: u16) -> anyhow::Result<TcpStream> {
     let mut last = None;
     for address in lookup_host((host, port))
         .await

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::SplitStream;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
@@ -87,7 +87,7 @@ pub async fn serve(uplink: &Uplink, dialled: Dialled, shutdown: &CancellationTok
     };
     session.tasks.spawn(writer::write(sink, queues));
     let end = session.listen(&mut stream, shutdown).await;
-    uplink.health.send_modify(|health| health.connected = false);
+    uplink.health.send_modify(Health::gone);
     uplink.subjects.disconnected();
     if !matches!(end, End::Lost { .. }) {
         let busy = uplink.runs.as_ref().is_some_and(|runs| !runs.is_idle());
@@ -225,7 +225,7 @@ impl Session<'_> {
             ToAgent::Registered(registered) => self.registered(registered)?,
             ToAgent::HeartbeatAck { n } => {
                 tracing::trace!("heartbeat {n} acknowledged");
-                self.uplink.health.send_modify(Health::is_acknowledged);
+                self.uplink.health.send_modify(Health::acknowledged);
                 return Ok(self.uplink.once);
             }
             ToAgent::Run(request) if self.uplink.once => tracing::warn!(
@@ -267,17 +267,21 @@ impl Session<'_> {
         let messages = self.messages.clone();
         let subscribe = uplink.subjects.connected(messages, registered.subjects);
         subscribe.map_or(Ok(()), |subscribe| self.say(subscribe))?;
-        uplink.health.send_modify(Health::is_connected);
-        let current = match &uplink.runs {
-            Some(runs) => runs.current(),
-            None => watch::channel(None).1,
-        };
-        let (sample, statement) = (uplink.sample.clone(), uplink.statement.clone());
-        let cells = heartbeat::Cells::new(&uplink.identity, sample, current, statement);
+        let acknowledges = registered.protocol == Some(PROTOCOL);
+        uplink
+            .health
+            .send_modify(|health| health.registered(acknowledges));
+        let cells = uplink.cells();
         let control = self.control.clone();
         let interval = uplink.identity.interval;
+        let (health, once) = (uplink.health.clone(), uplink.once);
         self.tasks.spawn(async move {
-            heartbeat::beat(cells, interval, control).await;
+            if once {
+                heartbeat::beat_once(&cells, &control, &health);
+                // Its acknowledgement ends the connection, or the deadline does.
+                std::future::pending::<()>().await;
+            }
+            heartbeat::beat(cells, interval, control, health).await;
             Ok(())
         });
         if registered.protocol != Some(PROTOCOL) {

@@ -134,7 +134,7 @@ fn parsed(mut register: Register) -> Result<(HostName, Register), Gone> {
 }
 
 /// A heartbeat as it is kept.
-pub(super) fn cut_heartbeat(heartbeat: &mut Heartbeat) {
+pub fn cut_heartbeat(heartbeat: &mut Heartbeat) {
     heartbeat.resources.iter_mut().for_each(bounds::resources);
     cut(&mut heartbeat.generation);
     cut(&mut heartbeat.nixpkgs_version);

@@ -25,6 +25,8 @@ pub(super) struct Entry {
     pub protocol: u32,
     /// Its open connection.
     pub peer: Option<Arc<Peer>>,
+    /// The interval that it pushes at, where its heartbeats come without a connection.
+    pub pushed: Option<u32>,
     /// Its signs of life.
     pub signs: Signs,
     /// Its status when it was last looked at.
@@ -56,6 +58,7 @@ impl Default for Entry {
             register: None,
             protocol: 0,
             peer: None,
+            pushed: None,
             signs: Signs::default(),
             status: HostStatus::NeverSeen,
             comment: Arc::from(""),
@@ -136,11 +139,11 @@ impl Entry {
     }
 
     fn interval(&self) -> u32 {
-        liveness::interval(
-            self.register
-                .as_ref()
-                .map_or(0, |register| register.heartbeat_interval),
-        )
+        let registered = self
+            .register
+            .as_ref()
+            .map_or(0, |register| register.heartbeat_interval);
+        liveness::interval(self.pushed.unwrap_or(registered))
     }
 
     /// Whether `peer` is its open connection.

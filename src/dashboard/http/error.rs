@@ -85,6 +85,18 @@ pub enum HttpError {
         /// Seconds until the next try counts.
         retry_after: u64,
     },
+    /// The host has no such key for its pushes.
+    #[error("no valid key in the header X-API-Key")]
+    UnknownPushKey,
+    /// A host pushes too often; wait that many seconds.
+    #[error("this host pushes too often")]
+    TooManyPushes {
+        /// Seconds until the next one is taken.
+        retry_after: u64,
+    },
+    /// A body in a coding that is not known; the text names it.
+    #[error("{0}")]
+    UnknownCoding(String),
     /// The store failed. The client learns only that; the log has the rest.
     #[error("{}", if *.damaged { "what is stored here is damaged" } else { "the store does not answer" })]
     Store {
@@ -153,6 +165,21 @@ impl HttpError {
                 "too_many_requests",
                 format!("wait {retry_after} seconds, then try again"),
             ),
+            Self::UnknownPushKey => (
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "`nixfleet-dashboard push-key create HOST` makes one; send it as `X-API-Key: KEY`".into(),
+            ),
+            Self::TooManyPushes { retry_after } => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_requests",
+                format!("wait {retry_after} seconds; one heartbeat a second is enough"),
+            ),
+            Self::UnknownCoding(_) => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported",
+                "send it plain, or with `Content-Encoding: gzip` or `zstd`".into(),
+            ),
             Self::Store { damaged: true, .. } => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "store_damaged",
@@ -181,8 +208,12 @@ impl IntoResponse for HttpError {
             },
         };
         let mut headers = HeaderMap::new();
-        if let Self::TooManyRequests { retry_after } = &self {
+        if let Self::TooManyRequests { retry_after } | Self::TooManyPushes { retry_after } = &self {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));
+        }
+        if let Self::UnknownCoding(_) = &self {
+            let known = HeaderValue::from_static("gzip, zstd");
+            headers.insert(header::ACCEPT_ENCODING, known);
         }
         (status, headers, Json(body)).into_response()
     }

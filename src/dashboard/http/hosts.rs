@@ -266,6 +266,10 @@ impl From<Refusal> for HttpError {
                 format!("{host} is not connected"),
                 "look at the agent's service on the host; it reconnects by itself. With `--queue` (`\"queue\": true`) the run waits for it",
             ),
+            Refusal::OnlyPushes(host) => conflict(
+                format!("{host} only pushes heartbeats: no agent there takes commands"),
+                "run `nixfleet-agent` with this dashboard as its `url` on the host",
+            ),
             Refusal::Connected(host) => conflict(
                 format!("{host} is connected"),
                 "stop the agent on the host first, or it will register again at once",

@@ -58,6 +58,9 @@ impl Hub {
         if self.fleet.commands(host).is_none() {
             return Err(Refusal::UnknownHost(host.clone()));
         }
+        if self.fleet.only_pushes(host) {
+            return Err(Refusal::OnlyPushes(host.clone()));
+        }
         let peer = self.welcome_peer(host);
         let waits = ask.wait.is_some();
         if !waits && peer.is_none() {

@@ -35,6 +35,8 @@ pub enum Refusal {
     },
     /// The host is not connected.
     Offline(HostName),
+    /// The host pushes heartbeats and has no agent that takes commands.
+    OnlyPushes(HostName),
     /// It is connected, and must not be for this.
     Connected(HostName),
     /// The host's agent speaks protocol 2.

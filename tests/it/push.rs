@@ -1,0 +1,99 @@
+//! Heartbeats that are pushed, from a real agent to a real dashboard.
+
+use serde_json::Value;
+
+use crate::support::Fleet;
+use crate::support::process::{command, wait_until};
+
+/// Makes a key as an administrator does, and answers the file that it is in.
+fn key(fleet: &Fleet, host: &str) -> std::path::PathBuf {
+    let output = command("nixfleet-dashboard")
+        .args(["--config", fleet.path("dashboard.toml").to_str().unwrap()])
+        .args(["key", "create", host])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let path = fleet.path(&format!("key-{host}"));
+    std::fs::write(&path, output.stdout).unwrap();
+    path
+}
+
+fn push(url: &str, key: &std::path::Path) -> String {
+    format!(
+        "[[push]]\nurl = \"{url}/api/v1/heartbeat\"\napi_key_file = \"{}\"\n",
+        key.display()
+    )
+}
+
+fn host(fleet: &Fleet, name: &str) -> Value {
+    fleet.api.get(&format!("/api/hosts/{name}")).body
+}
+
+/// A port of this machine where nobody listens.
+fn nobody() -> String {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", free.local_addr().unwrap())
+}
+
+#[test]
+fn a_host_whose_connection_is_dead_is_online_by_its_pushes_and_a_dead_back_end_is_nothing_to_them()
+{
+    let mut fleet = Fleet::start();
+    let key = key(&fleet, "web1");
+    let more = push(&nobody(), &key) + &push(&fleet.api.base, &key);
+    let config = fleet.agent_config_at(&nobody(), "web1", &more);
+    let mut agent = Fleet::start_agent(&config);
+    fleet.wait_online("web1");
+    let shown = host(&fleet, "web1");
+    assert_eq!(
+        (&shown["protocol"], &shown["heartbeat_interval"]),
+        (&0.into(), &1.into())
+    );
+    wait_until("several pushes", || {
+        (host(&fleet, "web1")["heartbeats"].as_u64() >= Some(3)).then_some(())
+    });
+    let answer = fleet.command("web1", "switch");
+    assert_eq!(answer.status, 409, "{}", answer.body);
+    // The dashboard is away for a while.
+    fleet.kill_dashboard();
+    agent.wait_for("heartbeats do not arrive at http");
+    fleet.start_dashboard();
+    fleet.wait_online("web1");
+    // Its key is revoked: no more pushes, and no storm of tries.
+    let revoked = command("nixfleet-dashboard")
+        .args(["--config", fleet.path("dashboard.toml").to_str().unwrap()])
+        .args(["key", "revoke", "web1"])
+        .output()
+        .unwrap();
+    assert!(revoked.status.success(), "{revoked:?}");
+    agent.wait_for("401: it refused the key");
+    wait_until("web1 to be offline", || {
+        (host(&fleet, "web1")["status"] == "offline").then_some(())
+    });
+    let tries = agent.output().matches("401: it refused the key").count();
+    assert_eq!(tries, 1);
+}
+
+#[test]
+fn once_pushes_to_a_dashboard_and_says_when_it_is_refused() {
+    let fleet = Fleet::start();
+    let key = key(&fleet, "web1");
+    let config = fleet.agent_config("web1", &push(&fleet.api.base, &key));
+    let once = || {
+        let mut once = command("nixfleet-agent");
+        once.arg("--once")
+            .arg("--config")
+            .arg(&config)
+            .output()
+            .unwrap()
+    };
+    let done = once();
+    assert!(done.status.success(), "{done:?}");
+    let before = host(&fleet, "web1")["heartbeats"].as_u64().unwrap();
+    assert!((1..=2).contains(&before), "{before}");
+    std::fs::write(&key, "wrong\n").unwrap();
+    let refused = once();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("401: it refused the key"), "{said}");
+}
