@@ -44,8 +44,9 @@ impl KeyPair {
         let metadata = std::fs::metadata(path).with_context(|| {
             format!("cannot read the key file {name}; `nixfleet-agent key create {name}` makes one")
         })?;
+        // The last three bits are what others may do.
         anyhow::ensure!(
-            metadata.permissions().mode() & 0o007 == 0,
+            metadata.permissions().mode().trailing_zeros() >= 3,
             "the key file {name} is open to everybody on this machine; chmod 600 {name}, and keep it out of the Nix store"
         );
         anyhow::ensure!(

@@ -151,11 +151,10 @@ impl Subjects {
     pub fn deliver(&self, message: Message, n_bytes: usize) {
         if self.is_answer(&message.subject) {
             let waiting = self.lock().replies.remove(&message.subject);
-            match waiting {
-                Some(waiting) => {
-                    let _ = waiting.send(message);
-                }
-                None => tracing::debug!("an answer came too late: {}", message.subject),
+            if let Some(waiting) = waiting {
+                let _ = waiting.send(message);
+            } else {
+                tracing::debug!("an answer came too late: {}", message.subject);
             }
             return;
         }

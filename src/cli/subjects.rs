@@ -136,14 +136,13 @@ fn shown(payload: &Value) -> String {
 }
 
 fn path(patterns: &[Pattern], organization: &Organization) -> String {
-    let mut path = String::from("/api/subscribe?");
-    for pattern in patterns {
-        // The other characters of a pattern stand for themselves in a query.
-        let pattern = pattern.as_str().replace('>', "%3E");
-        path.push_str(&format!("subject={pattern}&"));
-    }
-    path.push_str(&format!("organization={organization}"));
-    path
+    // The other characters of a pattern stand for themselves in a query.
+    let patterns: String = patterns
+        .iter()
+        .map(|pattern| pattern.as_str().replace('>', "%3E"))
+        .flat_map(|pattern| ["subject=".to_owned(), pattern, "&".to_owned()])
+        .collect();
+    format!("/api/subscribe?{patterns}organization={organization}")
 }
 
 #[cfg(test)]

@@ -95,15 +95,10 @@ checked_text!(
 checked_text!(
     /// Whose subjects: agents of different organizations hear nothing of each other. The usual one has no name (`""`).
     /// Letters, digits, `-`, `_` and `.`, at most [`MAX_ORGANIZATION`] bytes.
+    #[derive(Default)]
     Organization,
     check_organization
 );
-
-impl Default for Organization {
-    fn default() -> Self {
-        Self(String::new())
-    }
-}
 
 impl Pattern {
     /// Whether one who listens to this hears a message on `subject`.

@@ -24,7 +24,8 @@ const STOP: Duration = Duration::from_secs(5);
 pub struct RunningAgent {
     client: Client,
     shutdown: CancellationToken,
-    ended: oneshot::Receiver<anyhow::Result<()>>,
+    /// How it ended, until somebody has asked.
+    ended: Option<oneshot::Receiver<anyhow::Result<()>>>,
     /// The handlers' tasks; they end with it.
     works: JoinSet<()>,
     _stop_on_drop: DropGuard,
@@ -65,7 +66,7 @@ impl RunningAgent {
             client,
             _stop_on_drop: shutdown.clone().drop_guard(),
             shutdown,
-            ended,
+            ended: Some(ended),
             works,
         })
     }
@@ -81,10 +82,13 @@ impl RunningAgent {
     /// # Errors
     /// Why it ended.
     pub async fn ended(&mut self) -> anyhow::Result<()> {
-        match (&mut self.ended).await {
-            Ok(ended) => ended,
-            Err(_) => anyhow::bail!("the agent has ended"),
-        }
+        let Some(ended) = &mut self.ended else {
+            return Ok(());
+        };
+        let result = ended.await;
+        self.ended = None;
+        // Without a word, its thread is gone.
+        result.unwrap_or_else(|_| Err(anyhow::anyhow!("the agent's thread has ended")))
     }
 
     /// Says good-bye to the dashboard and ends; handlers that are at work are given up. Takes at most 5 s.
@@ -93,13 +97,14 @@ impl RunningAgent {
     /// It had ended before, and why; or the good-bye took too long.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         self.shutdown.cancel();
-        let ended = timeout(STOP, &mut self.ended).await;
+        let ended = timeout(STOP, self.ended()).await;
         self.works.shutdown().await;
-        match ended {
-            Ok(Ok(ended)) => ended,
-            Ok(Err(_)) => Ok(()),
-            Err(_) => anyhow::bail!("the agent did not end within {} s", STOP.as_secs()),
-        }
+        ended.unwrap_or_else(|_| {
+            Err(anyhow::anyhow!(
+                "the agent did not end within {} s",
+                STOP.as_secs()
+            ))
+        })
     }
 }
 

@@ -21,10 +21,12 @@ use crate::wire::to_dashboard::{Proof, ToDashboard};
 pub async fn challenge(stream: &mut SplitStream<Socket>) -> Result<String, String> {
     loop {
         match stream.next().await {
-            Some(Ok(Message::Text(text))) => match serde_json::from_str(&text) {
-                Ok(ToAgent::Challenge { nonce }) => return Ok(nonce),
-                _ => tracing::warn!("ignored: a message before the challenge"),
-            },
+            Some(Ok(Message::Text(text))) => {
+                if let Ok(ToAgent::Challenge { nonce }) = serde_json::from_str(&text) {
+                    return Ok(nonce);
+                }
+                tracing::warn!("ignored: a message before the challenge");
+            }
             Some(Ok(Message::Close(frame))) => return Err(closed(frame)),
             Some(Ok(_)) => {}
             Some(Err(error)) => return Err(format!("the connection failed: {error}")),

@@ -112,7 +112,6 @@ pub(super) fn match_up(
                 "this host has a key: the shared token does not count; set key_file",
             ))
         }
-        Credential::Token => Ok(named),
         Credential::Key(key) if key.host != *host => {
             tracing::warn!(of = %key.host, named = %host, "a key was used for another host");
             Err(refuse(format!(
@@ -127,7 +126,7 @@ pub(super) fn match_up(
                 short(named.as_str())
             )))
         }
-        Credential::Key(_) => Ok(named),
+        Credential::Token | Credential::Key(_) => Ok(named),
     }
 }
 

@@ -95,7 +95,7 @@ pub(super) fn run(settings: &Settings, ui_dir: Option<PathBuf>) -> anyhow::Resul
         trusted_proxies: settings.trusted_proxies.clone(),
     });
     let mut core = dashboard::Settings::new(settings.data_dir.clone(), access);
-    core.agent_hosts = settings.agent_hosts.clone();
+    core.agent_hosts.clone_from(&settings.agent_hosts);
     core.offline_after = settings.offline_after;
     core.keep = settings.keep;
     core.keep_metrics = settings.keep_metrics;

@@ -57,6 +57,7 @@ impl Mailbox {
     pub fn take(&self) -> Option<Next> {
         let mut waiting = lock(&self.waiting);
         if waiting.n_dropped > 0 {
+            self.wake.notify_one();
             return Some(Next::Dropped(std::mem::take(&mut waiting.n_dropped)));
         }
         let message = waiting.queue.pop_front()?;
