@@ -21,6 +21,7 @@ pub mod parse;
 pub mod pty;
 pub mod register;
 pub mod replace;
+pub mod resources;
 pub mod run_dir;
 pub mod runs;
 pub mod shipper;

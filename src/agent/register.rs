@@ -34,7 +34,7 @@ pub fn message(
         protocol: Some(PROTOCOL),
         offline_after: None,
         at: Some(clock::now()),
-        facts: None,
+        facts: identity.host.facts.clone(),
         commands: offer.commands,
         runs,
     }

@@ -13,7 +13,7 @@ use crate::agent::launch::SelfCommand;
 use crate::agent::launcher::{Direct, Launcher};
 use crate::agent::runs::{self, Runs};
 use crate::agent::uplink::{Health, Tls, Uplink};
-use crate::agent::{facts, helper, metrics, replace, stasysmo, state_dir};
+use crate::agent::{facts, helper, metrics, replace, resources, stasysmo, state_dir};
 use crate::base::{logging, shutdown};
 
 /// Checks a file as `check-config` does: without the environment's token or state directory being looked at on disk.
@@ -94,6 +94,14 @@ async fn serve(mut config: Config, once: bool, self_command: SelfCommand) -> any
         .clone()
         .unwrap_or_else(stasysmo::default_paths);
     let service_manager = config.service_manager;
+    let resources = match config.resources {
+        Some(root) => resources::start(root, config.interval)?,
+        None => resources::Reader::off(),
+    };
+    if once {
+        // There is no second heartbeat that could have what the first one has not.
+        resources.complete().await;
+    }
     let uplink = Uplink {
         identity: Identity {
             url: config.url,
@@ -105,7 +113,7 @@ async fn serve(mut config: Config, once: bool, self_command: SelfCommand) -> any
         },
         tls,
         runs: runs.clone(),
-        sample: metrics::sample(paths, config.interval)?,
+        sample: metrics::sample(paths, config.interval, resources)?,
         max_attempts: config.max_attempts,
         once,
         health: tokio::sync::watch::channel(Health::default()).0,

@@ -4,6 +4,7 @@
 //! message or as an optional one; the files of released messages are never edited.
 
 mod journal;
+mod resources;
 
 use std::path::{Path, PathBuf};
 
@@ -220,7 +221,11 @@ fn to_agent() {
 
 #[test]
 fn every_file_is_checked() {
-    let source = concat!(include_str!("golden.rs"), include_str!("golden/journal.rs"));
+    let source = concat!(
+        include_str!("golden.rs"),
+        include_str!("golden/journal.rs"),
+        include_str!("golden/resources.rs")
+    );
     for entry in std::fs::read_dir(dir()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();

@@ -8,6 +8,7 @@
 mod follow;
 mod played;
 mod process;
+mod resources;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
