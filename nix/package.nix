@@ -52,6 +52,8 @@ rustPlatform.buildRustPackage {
   };
   cargoLock.lockFile = ../Cargo.lock;
 
+  # The agent has a profile of its own: smaller.
+  buildType = if component == "agent" then "agent" else "release";
   buildNoDefaultFeatures = true;
   buildFeatures = features;
   cargoBuildFlags = [

@@ -32,6 +32,7 @@ pub mod pty;
 pub mod push;
 pub mod register;
 pub mod replace;
+pub mod resources;
 pub mod run_dir;
 pub mod runs;
 pub mod shipper;

@@ -10,7 +10,8 @@
 //! 2. The dashboard answers `registered` with `protocol: 3` and, for each of those runs, the last [`Seq`](crate::run::id::Seq)
 //!    that it has committed; a peer that does not name a protocol speaks the earlier one (2).
 //! 3. The agent sends one heartbeat at once and then one every interval, numbered from 1 on each connection; the dashboard
-//!    answers each with `heartbeat_ack`.
+//!    answers each with `heartbeat_ack`. What it reads of its host by itself goes with it ([`resources`]), in few bytes
+//!    ([`resources::short`]); the age of the oldest of these values is told.
 //! 4. `run` asks the agent to start a run; it answers by journal records, or with `command_rejected` naming the run.
 //! 5. Binary frames carry journal records of one run in order, without holes. The dashboard commits them and then
 //!    acknowledges cumulatively (`run_ack`). Records that it has are ignored; where records are missing, its `run_ack`

@@ -52,6 +52,8 @@ pub struct Config {
     pub execution: Execution,
     /// Where StaSysMo's files may be; none for the usual places.
     pub stasysmo_paths: Option<Vec<PathBuf>>,
+    /// Below which directory the host's resources are read; none where they are not.
+    pub resources: Option<PathBuf>,
     /// Failed attempts in a row after which to give up.
     pub max_attempts: Option<u32>,
     /// Whom to tell besides the dashboard.
@@ -236,6 +238,13 @@ fn check(raw: ConfigFile, environment: Environment) -> Result<Config, CheckError
     ));
     let tell = Tell::check(raw.local_api, raw.push, raw.heartbeat_log, interval)
         .map_err(CheckError::Key)?;
+    let root = raw.metrics.root.unwrap_or_else(|| "/".into());
+    if !root.is_absolute() {
+        return Err(CheckError::Key(format!(
+            "`metrics.root` = \"{}\" is relative; write the absolute path where the host's root directory is mounted",
+            root.display()
+        )));
+    }
     Ok(Config {
         url: url.get(),
         credential,
@@ -267,6 +276,7 @@ fn check(raw: ConfigFile, environment: Environment) -> Result<Config, CheckError
             .unwrap_or_else(|| crate::agent::helper::STATE_DIR.into()),
         execution,
         stasysmo_paths: raw.metrics.stasysmo_paths,
+        resources: raw.metrics.resources.unwrap_or(true).then_some(root),
         max_attempts: raw
             .reconnect
             .max_attempts

@@ -95,6 +95,10 @@ pub struct ConfigFile {
 pub struct MetricsPaths {
     /// StaSysMo's files: a `snapshot` file, or a directory of either layout.
     pub stasysmo_paths: Option<Vec<PathBuf>>,
+    /// Whether the agent reads the host's resources by itself; it does by default.
+    pub resources: Option<bool>,
+    /// The host's root directory, for an agent in a container that has it mounted; `/` by default.
+    pub root: Option<PathBuf>,
 }
 
 /// `[reconnect]`

@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
+use crate::agent::resources;
 use crate::run::id::HostName;
+use crate::wire::resources::HostFacts;
 
 /// The longest value that is reported, in characters.
 const MAX_FACT: usize = 200;
@@ -24,6 +26,8 @@ pub struct Host {
     pub host_type: String,
     /// From `/etc/os-release`, or `sw_vers` on macOS.
     pub os_version: String,
+    /// The same, with kernel, architecture and boot.
+    pub facts: Option<HostFacts>,
 }
 
 /// Reads the running system below `root` (`/`).
@@ -46,9 +50,11 @@ pub fn generation(root: &Path) -> Generation {
 /// Reads what kind of host it is, below `root` (`/`).
 pub fn host(root: &Path) -> Host {
     if cfg!(target_os = "macos") {
+        let version = output_of("/usr/bin/sw_vers", "-productVersion").unwrap_or_default();
         return Host {
             host_type: "macos".into(),
-            os_version: output_of("/usr/bin/sw_vers", "-productVersion").unwrap_or_default(),
+            facts: with_kernel(format!("macOS {version}").trim_end().into(), root),
+            os_version: version,
         };
     }
     let nixos = root.join("etc/NIXOS").exists() && root.join("run/current-system").exists();
@@ -59,12 +65,29 @@ pub fn host(root: &Path) -> Host {
             .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
             .map(|value| short(value.trim().trim_matches(['"', '\''])))
     };
+    let os_version = value("PRETTY_NAME")
+        .or_else(|| value("VERSION_ID"))
+        .unwrap_or_default();
     Host {
         host_type: if nixos { "nixos" } else { "linux" }.into(),
-        os_version: value("PRETTY_NAME")
-            .or_else(|| value("VERSION_ID"))
-            .unwrap_or_default(),
+        facts: with_kernel(os_version.clone(), root),
+        os_version,
     }
+}
+
+fn with_kernel(os: String, root: &Path) -> Option<HostFacts> {
+    let uname = nix::sys::utsname::uname().ok()?;
+    let boot_id = if cfg!(target_os = "macos") {
+        resources::boot_id()
+    } else {
+        first_line(&root.join("proc/sys/kernel/random/boot_id"))
+    };
+    Some(HostFacts {
+        os,
+        kernel: short(&uname.release().to_string_lossy()),
+        architecture: short(&uname.machine().to_string_lossy()),
+        boot_id,
+    })
 }
 
 /// The system's name for itself.
@@ -140,13 +163,20 @@ mod tests {
         std::fs::write(path("etc/NIXOS"), "").unwrap();
         std::os::unix::fs::symlink(&system, path("run/current-system")).unwrap();
         std::fs::write(system.join("nixos-version"), "25.11.20260101.abcdef\n").unwrap();
+        std::fs::create_dir_all(path("proc/sys/kernel/random")).unwrap();
+        std::fs::write(path("proc/sys/kernel/random/boot_id"), "5f0c-1\n").unwrap();
+        let host = host(root.path());
         assert_eq!(
-            host(root.path()),
-            Host {
-                host_type: "nixos".into(),
-                os_version: "NixOS 25.11 (Xantusia)".into()
-            }
+            (host.host_type.as_str(), host.os_version.as_str()),
+            ("nixos", "NixOS 25.11 (Xantusia)")
         );
+        let facts = host.facts.unwrap();
+        assert_eq!(
+            (facts.os.as_str(), facts.boot_id.as_deref()),
+            ("NixOS 25.11 (Xantusia)", Some("5f0c-1"))
+        );
+        assert_eq!(facts.architecture, std::env::consts::ARCH);
+        assert!(facts.kernel.contains('.'), "{facts:?}");
         assert_eq!(
             generation(root.path()),
             Generation {

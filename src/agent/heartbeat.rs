@@ -16,7 +16,7 @@ use crate::wire::to_dashboard::{Heartbeat, ToDashboard};
 /// What heartbeats are made of.
 #[derive(Debug, Clone)]
 pub struct Cells {
-    /// Metrics and generation.
+    /// Metrics, resources and generation.
     pub sample: watch::Receiver<Sample>,
     /// The run that goes on.
     pub current: watch::Receiver<Option<Current>>,
@@ -61,10 +61,10 @@ impl Cells {
             metrics: sample.metrics(),
             activity: current.map(|current| current.activity.clone()),
             at: Some(clock::now()),
-            resources: None,
-            agent: None,
             status_text: statement.status_text.clone(),
             custom_metrics: statement.metrics.clone(),
+            resources: sample.resources(),
+            agent: sample.usage(),
         }
     }
 }
@@ -121,9 +121,14 @@ fn send(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::agent::resources::Reader;
 
     fn cells() -> (Cells, watch::Sender<Option<Current>>) {
-        let (_, sample) = watch::channel(Sample::take(&[], std::path::Path::new("/nowhere")));
+        let (_, sample) = watch::channel(Sample::take(
+            &[],
+            std::path::Path::new("/nowhere"),
+            Reader::off(),
+        ));
         let (current, receiver) = watch::channel(None);
         (
             Cells {
@@ -160,6 +165,43 @@ mod tests {
         take(received.recv().await);
         assert_eq!(numbers, [1, 2, 3, 4, 12]);
         assert_eq!(health.borrow().sent, 5, "skipped ones are not sent");
+    }
+
+    /// When the first beats come, at that interval.
+    async fn times(interval: Duration) -> Vec<u64> {
+        let (queue, mut received) = mpsc::channel(2);
+        let (cells, _current) = cells();
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(beat(cells, interval, queue));
+        let started = tokio::time::Instant::now();
+        let mut times = Vec::new();
+        while times.len() < 4 {
+            received.recv().await.unwrap();
+            times.push(started.elapsed().as_secs());
+        }
+        times
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn heartbeat_sent_every_config_interval() {
+        for seconds in [30, 60, 90] {
+            let times = times(Duration::from_secs(seconds)).await;
+            assert_eq!(times, [0, seconds, 2 * seconds, 3 * seconds]);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn config_driven_interval_respected() {
+        use crate::agent::{config, environment::Environment};
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("agent.toml");
+        for (key, seconds) in [("", 30), ("interval = 1", 1), ("interval = 45", 45)] {
+            let text = format!("url = \"ws://a\"\ntoken_file = \"/t\"\n{key}\n");
+            std::fs::write(&file, text).unwrap();
+            let config = config::load(Some(&file), Environment::default()).unwrap();
+            let times = times(config.interval).await;
+            assert_eq!(times, [0, seconds, 2 * seconds, 3 * seconds], "{key}");
+        }
     }
 
     #[tokio::test]

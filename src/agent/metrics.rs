@@ -1,4 +1,5 @@
-//! What is sampled beside everything else: StaSysMo's metrics and the running generation.
+//! What is sampled beside everything else: StaSysMo's metrics, the running generation, and what the agent itself needs. What the agent
+//! reads of its host by itself has threads of its own ([`resources`]).
 //!
 //! A thread of its own reads files and writes the newest sample into a cell. Heartbeats read the cell and never wait for a
 //! file; should the thread hang, its last sample ages and is no longer shown.
@@ -9,8 +10,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::agent::{facts, stasysmo};
+use crate::agent::{facts, resources, stasysmo};
 use crate::base::clock;
+use crate::wire::resources::{AgentUsage, Resources};
 use crate::wire::to_dashboard::Metrics;
 
 /// Metrics older than this are not reported.
@@ -22,16 +24,20 @@ const SLOWEST: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct Sample {
     metrics: Option<Metrics>,
+    usage: Option<AgentUsage>,
+    resources: resources::Reader,
     /// The running generation.
     pub generation: facts::Generation,
     at: Instant,
 }
 
 impl Sample {
-    /// Reads everything now.
-    pub fn take(paths: &[PathBuf], root: &Path) -> Self {
+    /// Reads everything now, the host's resources excepted: `resources` has them.
+    pub fn take(paths: &[PathBuf], root: &Path, resources: resources::Reader) -> Self {
         Self {
             metrics: stasysmo::read(paths, clock::now()),
+            usage: resources::usage::read(root),
+            resources,
             generation: facts::generation(root),
             at: Instant::now(),
         }
@@ -50,6 +56,16 @@ impl Sample {
     pub fn metrics(&self) -> Option<Metrics> {
         self.metrics.filter(|_| self.at.elapsed() < FRESH)
     }
+
+    /// What the agent needs, likewise.
+    pub fn usage(&self) -> Option<AgentUsage> {
+        self.usage.filter(|_| self.at.elapsed() < FRESH)
+    }
+
+    /// What is known of the host's resources by now.
+    pub fn resources(&self) -> Option<Resources> {
+        self.resources.read()
+    }
 }
 
 #[cfg(test)]
@@ -64,13 +80,18 @@ impl Sample {
     }
 }
 
-/// Takes a sample at once and then one every `interval`, on a thread that ends when nobody reads any more.
+/// Takes a sample at once and then one every `interval`, on a thread that ends when nobody reads any more. `resources` goes with
+/// each sample.
 ///
 /// # Errors
 /// The thread cannot be started.
-pub fn sample(paths: Vec<PathBuf>, interval: Duration) -> anyhow::Result<watch::Receiver<Sample>> {
+pub fn sample(
+    paths: Vec<PathBuf>,
+    interval: Duration,
+    resources: resources::Reader,
+) -> anyhow::Result<watch::Receiver<Sample>> {
     let root = PathBuf::from("/");
-    let (sender, receiver) = watch::channel(Sample::take(&paths, &root));
+    let (sender, receiver) = watch::channel(Sample::take(&paths, &root, resources.clone()));
     let pause = interval.min(SLOWEST);
     std::thread::Builder::new()
         .name("sampler".into())
@@ -78,7 +99,7 @@ pub fn sample(paths: Vec<PathBuf>, interval: Duration) -> anyhow::Result<watch::
         .spawn(move || {
             while !sender.is_closed() {
                 std::thread::sleep(pause);
-                sender.send_replace(Sample::take(&paths, &root));
+                sender.send_replace(Sample::take(&paths, &root, resources.clone()));
             }
         })?;
     Ok(receiver)
@@ -92,13 +113,15 @@ mod tests {
     async fn a_sample_that_is_not_renewed_ages() {
         let sample = Sample {
             metrics: Some(Metrics::default()),
+            usage: Some(AgentUsage::default()),
+            resources: resources::Reader::off(),
             generation: facts::Generation::default(),
             at: Instant::now(),
         };
         assert!(sample.metrics().is_some());
         tokio::time::advance(Duration::from_secs(29)).await;
-        assert!(sample.metrics().is_some());
+        assert!(sample.metrics().is_some() && sample.usage().is_some());
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert!(sample.metrics().is_none());
+        assert!(sample.metrics().is_none() && sample.usage().is_none());
     }
 }

@@ -34,7 +34,7 @@ pub fn message(
         protocol: Some(PROTOCOL),
         offline_after: identity.offline_after,
         at: Some(clock::now()),
-        facts: None,
+        facts: identity.host.facts.clone(),
         commands: offer.commands,
         organization: Some(identity.organization.to_string()).filter(|name| !name.is_empty()),
         runs,

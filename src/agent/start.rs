@@ -17,7 +17,7 @@ use crate::agent::statement::Statement;
 use crate::agent::subjects::Subjects;
 use crate::agent::tell::Tell;
 use crate::agent::uplink::{Reconnect, Tls, Uplink};
-use crate::agent::{facts, helper, metrics, replace, stasysmo, state_dir};
+use crate::agent::{facts, helper, metrics, replace, resources, stasysmo, state_dir};
 use crate::base::{logging, shutdown};
 
 /// Checks a file as `check-config` does: without the environment's token or state directory being looked at on disk.
@@ -101,6 +101,14 @@ async fn serve(mut config: Config, once: bool, self_command: SelfCommand) -> any
     let service_manager = config.service_manager;
     let tell = std::mem::take(&mut config.tell);
     let ca_file = config.ca_file.take();
+    let resources = match config.resources {
+        Some(root) => resources::start(root, config.interval)?,
+        None => resources::Reader::off(),
+    };
+    if once {
+        // There is no second heartbeat that could have what the first one has not.
+        resources.complete().await;
+    }
     let uplink = Uplink {
         identity: Identity {
             url: config.url,
@@ -114,7 +122,7 @@ async fn serve(mut config: Config, once: bool, self_command: SelfCommand) -> any
         },
         tls,
         runs: Some(runs.clone()),
-        sample: metrics::sample(paths, config.interval)?,
+        sample: metrics::sample(paths, config.interval, resources)?,
         statement: tokio::sync::watch::channel(Statement::default()).1,
         subjects: Subjects::silent(),
         reconnect: Reconnect {

@@ -4,6 +4,7 @@
 //! message or as an optional one; the files of released messages are never edited.
 
 mod journal;
+mod resources;
 mod subjects;
 
 use std::path::{Path, PathBuf};
@@ -225,7 +226,8 @@ fn every_file_is_checked() {
     let source = concat!(
         include_str!("golden.rs"),
         include_str!("golden/journal.rs"),
-        include_str!("golden/subjects.rs")
+        include_str!("golden/subjects.rs"),
+        include_str!("golden/resources.rs")
     );
     for entry in std::fs::read_dir(dir()).unwrap() {
         let path = entry.unwrap().path();

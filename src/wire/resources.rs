@@ -1,6 +1,8 @@
 //! What an agent reads of its host by itself, in heartbeats. Sizes are bytes, temperatures degrees Celsius.
 //!
-//! A value that could not be read is absent: nothing stands for "unknown" but its absence.
+//! A value that could not be read is absent: nothing stands for "unknown" but its absence. Heartbeats write it in few bytes ([`short`]).
+
+pub mod short;
 
 use serde::{Deserialize, Serialize};
 
@@ -54,6 +56,13 @@ pub struct Resources {
     /// when no reboot is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reboot_for: Option<Vec<String>>,
+}
+
+impl Resources {
+    /// How many more programs may compute at once on so many cores with such a load.
+    pub fn cores_left(cores: u32, load: f64) -> f64 {
+        ((f64::from(cores) - load).max(0.0) * 100.0).round() / 100.0
+    }
 }
 
 /// Some of a whole.

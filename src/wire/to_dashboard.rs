@@ -178,7 +178,11 @@ pub struct Heartbeat {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<u64>,
     /// What the agent reads of its host by itself.
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "readable")]
+    #[serde(
+        with = "crate::wire::resources::short",
+        skip_serializing_if = "Option::is_none",
+        default
+    )]
     pub resources: Option<Resources>,
     /// What the agent itself needs.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "readable")]

@@ -9,6 +9,7 @@ mod beats;
 mod follow;
 mod played;
 mod process;
+mod resources;
 mod tell;
 
 use std::path::Path;

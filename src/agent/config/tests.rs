@@ -187,3 +187,20 @@ fn a_file_is_named_in_every_error() {
         "{error}"
     );
 }
+
+#[test]
+fn where_resources_are_read() {
+    let root =
+        |more: &str| load_text(&format!("{LEAST}{more}"), &[]).map(|config| config.resources);
+    assert_eq!(root(""), Ok(Some("/".into())));
+    assert_eq!(
+        root("[metrics]\nroot = \"/host\"\n"),
+        Ok(Some("/host".into()))
+    );
+    assert_eq!(root("[metrics]\nresources = false\n"), Ok(None));
+    let error = root("[metrics]\nroot = \"host\"\n").unwrap_err();
+    assert!(
+        error.contains("`metrics.root` = \"host\" is relative"),
+        "{error}"
+    );
+}

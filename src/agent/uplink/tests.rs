@@ -44,7 +44,12 @@ impl Agent {
         let shutdown = CancellationToken::new();
         let direct = Direct::detached(state_dir, self_command, Execution::default());
         let runs = Runs::open(Launcher::Direct(Box::new(direct)), shutdown.clone()).unwrap();
-        let sample = crate::agent::metrics::sample(Vec::new(), Duration::from_secs(1)).unwrap();
+        let sample = crate::agent::metrics::sample(
+            Vec::new(),
+            Duration::from_secs(1),
+            crate::agent::resources::Reader::off(),
+        )
+        .unwrap();
         let mut uplink = Uplink {
             identity: Identity {
                 url: format!("ws://{}/ws", listener.local_addr().unwrap()),

@@ -1,0 +1,260 @@
+//! What the agent reads of its host arrives in heartbeats, and nothing of it delays one.
+//!
+//! `NIXFLEET_RHYTHM_SECONDS` sets how long the rhythm is watched; some seconds by default.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use nixfleet::wire::resources::GpuKind;
+use nixfleet::wire::to_dashboard::{Heartbeat, ToDashboard};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::listener;
+use crate::played::Peer;
+use crate::process::Agent;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How far a gap between heartbeats may be off, beside what the machine itself is late.
+const OFF: Duration = Duration::from_millis(100);
+/// As long as a program may take.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// An agent whose host's root directory is `root` below its own directory.
+fn agent(listener: &tokio::net::TcpListener) -> (Agent, PathBuf) {
+    let agent = Agent::new(listener, "");
+    let root = agent.dir.path().join("root");
+    std::fs::create_dir(&root).unwrap();
+    let text = std::fs::read_to_string(agent.config()).unwrap();
+    let with_root = format!("[metrics]\nroot = \"{}\"\n", root.display());
+    std::fs::write(agent.config(), text.replace("[metrics]\n", &with_root)).unwrap();
+    (agent, root)
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+async fn heartbeat(peer: &mut Peer) -> (Heartbeat, Instant, usize) {
+    loop {
+        if let Message::Text(text) = peer.next().await {
+            let at = Instant::now();
+            if let ToDashboard::Heartbeat(beat) = serde_json::from_str(&text).unwrap() {
+                return (*beat, at, text.len());
+            }
+        }
+    }
+}
+
+/// How late this machine lets anybody be, in microseconds: a thread that only wants to sleep, and its worst so far.
+struct Machine(Arc<AtomicU64>, Arc<AtomicBool>);
+
+impl Machine {
+    fn watch() -> Self {
+        let (worst, over) = (
+            Arc::new(AtomicU64::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let machine = Self(worst.clone(), over.clone());
+        std::thread::spawn(move || {
+            let nap = Duration::from_millis(10);
+            while !over.load(Ordering::Relaxed) {
+                let began = Instant::now();
+                std::thread::sleep(nap);
+                let late = began.elapsed().saturating_sub(nap).as_micros();
+                worst.fetch_max(late as u64, Ordering::Relaxed);
+            }
+        });
+        machine
+    }
+
+    fn late(&self) -> Duration {
+        Duration::from_micros(self.0.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.1.store(true, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn a_collector_that_hangs_delays_no_heartbeat_and_no_other_collector() {
+    let seconds = std::env::var("NIXFLEET_RHYTHM_SECONDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(8_u64);
+    let listener = listener().await;
+    let (mut agent, root) = agent(&listener);
+    write(&root.join("proc/loadavg"), "0.50 0.25 0.00 1/100 4242\n");
+    write(
+        &root.join("proc/meminfo"),
+        "MemTotal: 2097152 kB\nMemAvailable: 1048576 kB\n",
+    );
+    nix::unistd::mkfifo(&root.join("proc/uptime"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    write(&root.join("proc/driver/nvidia/version"), "NVRM\n");
+    write(
+        &root.join("proc/driver/nvidia/gpus/0/information"),
+        "Model: \t A GPU\n",
+    );
+    let (smi, pids) = (
+        root.join("run/current-system/sw/bin/nvidia-smi"),
+        root.join("pids"),
+    );
+    write(
+        &smi,
+        &format!("#!/bin/sh\necho $$ >> {}\nsleep 100000\n", pids.display()),
+    );
+    std::fs::set_permissions(&smi, std::fs::Permissions::from_mode(0o755)).unwrap();
+    agent.start();
+    let (mut peer, _) = Peer::accept(&listener, &[]).await;
+    let (began, machine) = (Instant::now(), Machine::watch());
+    let (_, mut before, _) = heartbeat(&mut peer).await;
+    let mut worst = Duration::ZERO;
+    let mut last = None;
+    while began.elapsed() < Duration::from_secs(seconds) {
+        let (beat, at, _) = heartbeat(&mut peer).await;
+        let gap = at - before;
+        let off = gap.abs_diff(INTERVAL);
+        worst = worst.max(off);
+        assert!(
+            off < OFF + machine.late() * 2,
+            "{gap:?} between two heartbeats; the machine is late by {:?}",
+            machine.late()
+        );
+        before = at;
+        let resources = beat.resources.unwrap();
+        assert_eq!(resources.load, Some([0.5, 0.25, 0.0]));
+        assert_eq!(resources.memory.unwrap().available, 1 << 30);
+        assert_eq!(resources.uptime_s, None);
+        if began.elapsed() < LIMIT - INTERVAL {
+            assert_eq!(resources.gpu, None, "it hangs");
+            assert!(resources.age_ms < 5000, "{} ms", resources.age_ms);
+        }
+        last = Some(resources);
+    }
+    println!(
+        "{seconds} s: no gap off by more than {worst:?}, the machine by {:?}",
+        machine.late()
+    );
+    let resources = last.unwrap();
+    // Killed, and the driver's files have at least its name.
+    assert_eq!(resources.gpu, Some(GpuKind::Nvidia), "{resources:?}");
+    assert_eq!(resources.gpus[0].name, "A GPU");
+    let started = std::fs::read_to_string(&pids).unwrap();
+    let started: Vec<_> = started.lines().collect();
+    let most = 1 + seconds / 30;
+    assert!(started.len() as u64 <= most, "{started:?}");
+    for pid in &started[..started.len() - usize::from(seconds > 30)] {
+        assert!(!Path::new("/proc").join(pid).exists(), "{pid} lives");
+    }
+}
+
+#[tokio::test]
+async fn heartbeat_continues_on_metrics_error() {
+    let listener = listener().await;
+    let (mut agent, root) = agent(&listener);
+    for name in ["loadavg", "meminfo", "uptime", "self/mountinfo"] {
+        write(&root.join("proc").join(name), "what is this?\n");
+    }
+    agent.start();
+    let (mut peer, _) = Peer::accept(&listener, &[]).await;
+    for n in 1..=3 {
+        let (beat, ..) = heartbeat(&mut peer).await;
+        assert_eq!(beat.n, n);
+        let resources = beat.resources.unwrap_or_default();
+        assert_eq!((resources.load, resources.memory), (None, None));
+        assert_eq!((resources.uptime_s, resources.disks.len()), (None, 0));
+    }
+}
+
+/// The real host, as the agent is started: registration, first heartbeat, and all that this machine has soon after.
+#[tokio::test]
+async fn heartbeat_loop_starts_on_agent_run() {
+    let listener = listener().await;
+    let mut agent = Agent::new(&listener, "");
+    agent.start();
+    let (mut peer, register) = Peer::accept(&listener, &[]).await;
+    let facts = register.facts.unwrap();
+    assert!(
+        !facts.kernel.is_empty() && !facts.architecture.is_empty(),
+        "{facts:?}"
+    );
+    let registered = Instant::now();
+    let (first, at, _) = heartbeat(&mut peer).await;
+    assert_eq!(first.n, 1);
+    assert!(at - registered < INTERVAL / 2, "the first comes at once");
+    let usage = first.agent.unwrap();
+    assert!(usage.memory > 0, "{usage:?}");
+    let (mut beat, _, mut size) = heartbeat(&mut peer).await;
+    while beat.n < 10
+        && beat
+            .resources
+            .as_ref()
+            .is_none_or(|resources| resources.gpu.is_none())
+    {
+        (beat, _, size) = heartbeat(&mut peer).await;
+    }
+    let resources = beat.resources.unwrap();
+    println!("{size} bytes: {resources:?}");
+    assert!(
+        resources.load.is_some() && resources.cores > Some(0),
+        "{resources:?}"
+    );
+    let memory = resources.memory.unwrap();
+    assert!((0.0..=100.0).contains(&memory.percent()) && memory.available > 0);
+    assert!(
+        resources.uptime_s.is_some() && resources.gpu.is_some(),
+        "{resources:?}"
+    );
+}
+
+#[tokio::test]
+async fn turned_off_there_are_none() {
+    let listener = listener().await;
+    let (mut agent, _) = agent(&listener);
+    let text = std::fs::read_to_string(agent.config()).unwrap();
+    std::fs::write(
+        agent.config(),
+        text.replace("[metrics]\n", "[metrics]\nresources = false\n"),
+    )
+    .unwrap();
+    agent.start();
+    let (mut peer, register) = Peer::accept(&listener, &[]).await;
+    assert!(register.facts.is_some());
+    for _ in 0..2 {
+        assert_eq!(heartbeat(&mut peer).await.0.resources, None);
+    }
+}
+
+/// One heartbeat is all there is: it has everything.
+#[tokio::test]
+async fn once_waits_for_what_is_slow() {
+    let listener = listener().await;
+    let (agent, root) = agent(&listener);
+    write(&root.join("proc/driver/nvidia/version"), "NVRM\n");
+    let smi = root.join("run/current-system/sw/bin/nvidia-smi");
+    write(
+        &smi,
+        "#!/bin/sh\nsleep 1\necho 'A GPU, 24576, 23012, 3, 41'\n",
+    );
+    std::fs::set_permissions(&smi, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut process = std::process::Command::new(crate::process::AGENT)
+        .arg("--config")
+        .arg(agent.config())
+        .arg("--once")
+        .spawn()
+        .unwrap();
+    let (mut peer, _) = Peer::accept(&listener, &[]).await;
+    let (beat, ..) = heartbeat(&mut peer).await;
+    assert_eq!(
+        beat.resources.unwrap().gpus[0].vram.unwrap().total >> 20,
+        24576
+    );
+    process.kill().unwrap();
+    process.wait().unwrap();
+}
