@@ -172,7 +172,8 @@ mod tests {
         let (queue, mut received) = mpsc::channel(2);
         let (cells, _current) = cells();
         let mut tasks = tokio::task::JoinSet::new();
-        tasks.spawn(beat(cells, interval, queue));
+        let health = watch::channel(Health::default()).0;
+        tasks.spawn(beat(cells, interval, queue, health));
         let started = tokio::time::Instant::now();
         let mut times = Vec::new();
         while times.len() < 4 {

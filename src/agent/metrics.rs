@@ -47,6 +47,8 @@ impl Sample {
     pub fn none() -> Self {
         Self {
             metrics: None,
+            usage: None,
+            resources: resources::Reader::off(),
             generation: facts::Generation::default(),
             at: Instant::now(),
         }
@@ -74,6 +76,8 @@ impl Sample {
     pub fn for_test(metrics: Option<Metrics>) -> Self {
         Self {
             metrics,
+            usage: None,
+            resources: resources::Reader::off(),
             generation: facts::Generation::default(),
             at: Instant::now(),
         }

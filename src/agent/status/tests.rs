@@ -34,6 +34,7 @@ pub(crate) fn told() -> Told {
         host: facts::Host {
             host_type: "nixos".into(),
             os_version: "NixOS \"26.05\"".into(),
+            facts: None,
         },
     };
     let (sample, samples) = watch::channel(Sample::for_test(None));
