@@ -1,5 +1,6 @@
 //! The operator's command line: a client of the dashboard's HTTP API and nothing else.
 
+mod alerts;
 mod args;
 mod build_logs;
 pub mod client;
@@ -16,7 +17,7 @@ mod text;
 
 use std::process::ExitCode;
 
-use self::args::{Args, Command};
+use self::args::{AlertsCommand, Args, Command};
 use self::client::Client;
 use self::exit::Exit;
 use self::output::Output;
@@ -72,6 +73,19 @@ fn perform(args: &Args) -> anyhow::Result<Exit> {
         } => build_logs::show(&client, &out, run, build),
         Command::Logs { run, follow, .. } => logs::show(&client, &out, run, *follow),
         Command::Stop { run, force } => runs::stop(&client, &out, run, *force),
+        Command::Alerts {
+            what: None,
+            all,
+            limit,
+        } => alerts::list(&client, &out, *all, *limit),
+        Command::Alerts {
+            what: Some(AlertsCommand::Channels),
+            ..
+        } => alerts::channels(&client, &out),
+        Command::Alerts {
+            what: Some(AlertsCommand::Test { channel }),
+            ..
+        } => alerts::test(&client, &out, channel),
         Command::Open => hosts::open(&client, &out),
     }
 }

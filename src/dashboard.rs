@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod agents;
+pub mod alerts;
 pub mod app;
 pub mod args;
 pub mod config;
@@ -29,6 +30,8 @@ use tokio_util::sync::CancellationToken;
 
 use access::Access;
 use agents::Connections;
+use alerts::Alerts;
+use alerts::settings::AlertSettings;
 use app::AppState;
 use fleet::Fleet;
 use hub::Hub;
@@ -60,6 +63,8 @@ pub struct Settings {
     /// Where people reach the dashboard. With it, the start prints the address, and before that, where nobody can log in
     /// yet, a link under it that sets the first password. Without it, nothing is printed.
     pub link_base: Option<String>,
+    /// What is not as it should be, and whom that is told to.
+    pub alerts: AlertSettings,
 }
 
 impl Settings {
@@ -74,6 +79,7 @@ impl Settings {
             tls: None,
             ui_dir: None,
             link_base: None,
+            alerts: AlertSettings::default(),
         }
     }
 }
@@ -96,6 +102,7 @@ impl Dashboard {
     /// # Errors
     /// Another dashboard has the directory, or the store cannot be opened or read.
     pub async fn start(settings: &Settings, shutdown: CancellationToken) -> anyhow::Result<Self> {
+        let alerts = Alerts::open(&settings.alerts, settings.link_base.as_deref())?;
         let mut lock = DirLock::take(&settings.data_dir)?;
         if !lock.clean {
             store::file::warn_of_missing_log(&settings.data_dir);
@@ -115,6 +122,7 @@ impl Dashboard {
             hub: handle,
             fleet,
             live,
+            alerts,
             access: settings.access.clone(),
             ui_dir: settings.ui_dir.clone(),
             connections: Connections::default(),
@@ -123,6 +131,11 @@ impl Dashboard {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(hub.run(stop.clone()));
+        let parts = (app.store.clone(), app.fleet.clone(), app.live.clone());
+        app.alerts
+            .start(&settings.alerts, parts, &stop, &mut tasks)
+            .await
+            .context("reading the alerts")?;
         tasks.spawn(upkeep::run(
             app.clone(),
             settings.sweep,

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::dashboard::access::Access;
 use crate::dashboard::agents::Connections;
+use crate::dashboard::alerts::Alerts;
 use crate::dashboard::fleet::Fleet;
 use crate::dashboard::hub::HubHandle;
 use crate::dashboard::live::Live;
@@ -23,6 +24,8 @@ pub struct AppState {
     pub fleet: Fleet,
     /// What is new.
     pub live: Live,
+    /// What is not as it should be.
+    pub alerts: Alerts,
     /// Who may.
     pub access: Access,
     /// Agents' connections.

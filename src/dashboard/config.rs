@@ -10,6 +10,9 @@ use crate::base::config_file;
 use crate::base::secret::Secret;
 use crate::dashboard::Keep;
 use crate::dashboard::access::address::Network;
+use crate::dashboard::alerts::rules::Rule;
+use crate::dashboard::alerts::settings::AlertSettings;
+use crate::dashboard::alerts::settings::channel::ChannelSettings;
 use crate::dashboard::tls::TlsFiles;
 
 /// Where the dashboard listens unless told otherwise.
@@ -33,6 +36,8 @@ struct Written {
     retention_days: Option<u32>,
     max_store_gb: Option<f64>,
     log_level: Option<String>,
+    alert: Vec<Rule>,
+    channel: Vec<ChannelSettings>,
 }
 
 /// Checked settings.
@@ -58,6 +63,8 @@ pub struct Settings {
     pub keep: Keep,
     /// What is logged.
     pub log_level: String,
+    /// What is not as it should be, and whom that is told to.
+    pub alerts: AlertSettings,
 }
 
 /// Where the agents' token comes from.
@@ -177,6 +184,7 @@ fn check(file: Written, variable: &impl Fn(&str) -> Option<String>) -> Result<Se
         offline_after,
         keep: keep(file.retention_days, file.max_store_gb)?,
         log_level,
+        alerts: AlertSettings::check(file.alert, file.channel)?,
     })
 }
 

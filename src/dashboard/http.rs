@@ -2,6 +2,7 @@
 //! that `GET /api/openapi.json` answers.
 
 pub mod access;
+pub mod alerts;
 pub mod assets;
 pub mod builds;
 pub mod error;
@@ -53,6 +54,9 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
     ("post", "/api/runs/{id}/stop", "operator"),
     ("get", "/api/runs/{id}/events", "viewer"),
     ("get", "/api/events", "viewer"),
+    ("get", "/api/alerts", "viewer"),
+    ("get", "/api/alerts/channels", "viewer"),
+    ("post", "/api/alerts/channels/{name}/test", "operator"),
 ];
 
 /// All routes.
@@ -76,6 +80,9 @@ pub fn router(state: AppState) -> Router {
         .route("/api/runs/{id}/stop", post(runs::stop))
         .route("/api/runs/{id}/events", get(events::run::stream))
         .route("/api/events", get(events::fleet::stream))
+        .route("/api/alerts", get(alerts::list))
+        .route("/api/alerts/channels", get(alerts::channels))
+        .route("/api/alerts/channels/{name}/test", post(alerts::test))
         .merge(agents::routes())
         .merge(access::routes())
         .merge(assets::routes(state.ui_dir.clone()))

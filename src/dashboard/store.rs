@@ -4,11 +4,14 @@
 //! hears of it, so that what was acknowledged survives a power cut.
 
 pub mod access;
+pub mod alerts;
 pub mod backup;
+pub mod baselines;
 pub mod build_logs;
 pub mod build_times;
 pub mod check;
 pub mod commit;
+pub mod deliveries;
 pub mod events;
 mod fault;
 pub mod file;
@@ -32,7 +35,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 /// The schema, step by step. An applied step is never edited; a test pins each one's hash.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "fleet", include_str!("store/migrations/0001_fleet.sql")),
     (
         2,
@@ -49,6 +52,11 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
         5,
         "build logs",
         include_str!("store/migrations/0005_build_logs.sql"),
+    ),
+    (
+        8,
+        "alerts",
+        include_str!("store/migrations/0008_alerts.sql"),
     ),
 ];
 

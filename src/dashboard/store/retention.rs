@@ -35,6 +35,7 @@ impl Store {
         let Some(found) = found else {
             while self.remove_events(before).await? {}
             while self.remove_build_times(before).await? {}
+            while self.remove_alerts(before).await? {}
             return Ok(false);
         };
         let run: String = found.try_get(0)?;

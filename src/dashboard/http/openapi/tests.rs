@@ -4,7 +4,10 @@ use super::OPENAPI;
 use crate::run::event::{Builds, Failure, Fetches, Progress, ProgressUnit, RunningBuild};
 use crate::run::id::RunId;
 use crate::run::phase::{Phase, RunState};
-use crate::wire::api::{Eta, Host, HostActivity, HostStatus, Run, RunPhase};
+use crate::wire::api::{
+    Alert, AlertChannel, AlertDelivery, ChannelTest, Eta, Host, HostActivity, HostStatus, Run,
+    RunPhase,
+};
 use crate::wire::to_dashboard::{Metrics, OfferedCommand};
 
 /// Fields of `value` that `schema` does not have, with those of the objects in it.
@@ -178,4 +181,50 @@ fn every_field_of_a_host_is_described() {
         }],
     };
     check("Host", &host);
+}
+
+#[test]
+fn every_field_of_an_alert_and_of_a_channel_is_described() {
+    let text = || Some(String::from("x"));
+    let alert = Alert {
+        id: String::new(),
+        rule: String::new(),
+        on: String::new(),
+        severity: String::new(),
+        state: String::new(),
+        host: text(),
+        object: String::new(),
+        summary: String::new(),
+        value: Some(1.0),
+        run: Some(RunId::new()),
+        started_at: String::new(),
+        fired_at: String::new(),
+        recovered_at: text(),
+        ended: text(),
+        deliveries: vec![AlertDelivery {
+            channel: String::new(),
+            event: String::new(),
+            delivery: String::new(),
+            state: String::new(),
+            attempts: 1,
+            done_at: text(),
+            error: text(),
+        }],
+    };
+    check("Alert", &alert);
+    let channel = AlertChannel {
+        name: String::new(),
+        kind: String::new(),
+        queued: 1,
+        failed: 1,
+        last_sent_at: text(),
+        last_error: text(),
+    };
+    check("AlertChannel", &channel);
+    let test = ChannelTest {
+        outcome: String::new(),
+        delivery: String::new(),
+        error: text(),
+    };
+    check("ChannelTest", &test);
 }

@@ -5,6 +5,7 @@ import { fill, h, setText } from '../dom.js';
 import { count } from '../format.js';
 import { icon } from '../icons.js';
 import { STATUSES, statusWord } from '../words.js';
+import { AlertStrip } from './alerts.js';
 import { HostRow } from './host_row.js';
 
 /** @typedef {'name' | 'status'} Order */
@@ -39,14 +40,16 @@ class HostsView {
       h('div', { role: 'rowgroup' }, h('div', { role: 'row', class: 'host hosts-head' }, this.sort.name.cell, this.sort.status.cell,
         head('Doing'), head('Metrics'), head('Generation'), head('Last seen'))),
       this.body);
-    fill(root, h('div', { class: 'hosts-bar' }, h('h1', {}, 'Hosts'), this.counts, h('span', { class: 'gap' }), this.input), this.table, this.note);
+    this.alerts = new AlertStrip();
+    fill(root, this.alerts.element, h('div', { class: 'hosts-bar' }, h('h1', {}, 'Hosts'), this.counts, h('span', { class: 'gap' }), this.input), this.table, this.note);
     document.title = 'Hosts – NixFleet';
 
     this.seen = new IntersectionObserver((entries) => {
       for (const entry of entries) this.rows.get(/** @type {HTMLElement} */ (entry.target).dataset.host ?? '')?.see(entry.isIntersecting);
     }, { rootMargin: '300px 0px' });
     this.ticking = setInterval(() => this.tick(), CALM);
-    this.unlisten = this.fleet.listen({ hosts: (names) => this.changed(names) });
+    this.unlisten = this.fleet.listen({ hosts: (names) => this.changed(names), alerts: () => this.alerts.load() });
+    this.alerts.load();
     this.drawSort();
   }
 
@@ -183,6 +186,7 @@ class HostsView {
 
   leave() {
     clearInterval(this.ticking);
+    this.alerts.leave();
     this.seen.disconnect();
     this.unlisten();
   }
