@@ -26,7 +26,7 @@ impl TlsFiles {
 mod tests {
     use super::*;
 
-    /// Made by `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -subj /CN=fleet -not_after 20300102030405Z`.
+    /// Made by `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=fleet -days 3000`.
     const CERTIFICATE: &str = include_str!("../../../tests/data/alerts/certificate.pem");
 
     #[test]
@@ -42,6 +42,6 @@ mod tests {
         assert_eq!(files.ends(), None);
         std::fs::write(&cert, CERTIFICATE).unwrap();
         let end = files.ends().map(crate::base::clock::rfc3339);
-        assert_eq!(end.as_deref(), Some("2030-01-02T03:04:05.000Z"));
+        assert_eq!(end.as_deref(), Some("2035-02-12T08:25:57.000Z"));
     }
 }
