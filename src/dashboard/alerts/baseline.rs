@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn what_changes_for_good_becomes_usual() {
         let mut baseline = learnt(21);
-        for week in 3..80 {
+        for week in 3..120 {
             for minute in 0..61 {
                 baseline.take(week * 168 * HOUR + minute * 60_000, 50.0);
             }
