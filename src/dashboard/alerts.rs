@@ -116,11 +116,13 @@ impl Alerts {
     ) -> Result<(), StoreError> {
         let (store, fleet, live) = parts;
         let names: Vec<String> = self.names().map(str::to_owned).collect();
-        let gone = store.abandon_channels(&names, clock::now()).await?;
-        if gone > 0 {
-            tracing::warn!(
-                "{gone} deliveries are given up: their channels are no longer in the configuration"
-            );
+        match store.abandon_channels(&names, clock::now()).await {
+            Ok(0) => {}
+            Ok(n) => tracing::warn!(
+                "{n} deliveries are given up: their channels are no longer in the configuration"
+            ),
+            // On a full disk what is stored can still be read.
+            Err(error) => tracing::error!("deliveries of channels that are gone wait on: {error}"),
         }
         let watch = Watch::open(self.clone(), settings, store.clone(), fleet, live).await?;
         tasks.spawn(watch.run(stop.clone()));

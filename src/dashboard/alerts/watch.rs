@@ -140,14 +140,17 @@ impl Watch {
             }
             from = last;
         }
-        if !ended.is_empty() {
-            let commit = AlertCommit {
-                recovered: ended,
-                cursor: self.cursor,
-                now,
-                ..AlertCommit::default()
-            };
-            self.store.commit_alerts(&commit).await?;
+        // With the cursor, also where nothing has ended: what happens from now on must not be missed by the next start.
+        let commit = AlertCommit {
+            recovered: ended,
+            cursor: self.cursor,
+            now,
+            ..AlertCommit::default()
+        };
+        if let Err(error) = self.store.commit_alerts(&commit).await {
+            // On a full disk what is stored can still be read.
+            tracing::error!("where the alerts stand is not stored: {error}");
+            self.stored_cursor = 0;
         }
         Ok(())
     }
