@@ -1,5 +1,6 @@
 //! The operator's command line: a client of the dashboard's HTTP API and nothing else.
 
+mod alerts;
 mod args;
 mod build_logs;
 mod capacity;
@@ -20,7 +21,7 @@ mod text;
 
 use std::process::ExitCode;
 
-use self::args::{Args, Command};
+use self::args::{AlertsCommand, Args, Command};
 use self::client::Client;
 use self::exit::Exit;
 use self::output::Output;
@@ -93,6 +94,19 @@ fn perform(args: &Args) -> anyhow::Result<Exit> {
             timeout,
             organization,
         } => subjects::request(&client, &out, (subject, payload), *timeout, organization),
+        Command::Alerts {
+            what: None,
+            all,
+            limit,
+        } => alerts::list(&client, &out, *all, *limit),
+        Command::Alerts {
+            what: Some(AlertsCommand::Channels),
+            ..
+        } => alerts::channels(&client, &out),
+        Command::Alerts {
+            what: Some(AlertsCommand::Test { channel }),
+            ..
+        } => alerts::test(&client, &out, channel),
         Command::Open => hosts::open(&client, &out),
         Command::Maintenance {
             hosts,

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod agents;
+pub mod alerts;
 pub mod app;
 pub mod args;
 pub mod config;
@@ -34,6 +35,8 @@ use crate::base::clock;
 use access::Access;
 use access::keys::AgentKeys;
 use agents::Connections;
+use alerts::Alerts;
+use alerts::settings::AlertSettings;
 use app::AppState;
 use fleet::Fleet;
 use hub::Hub;
@@ -71,6 +74,8 @@ pub struct Settings {
     /// Where people reach the dashboard. With it, the start prints the address, and before that, where nobody can log in
     /// yet, a link under it that sets the first password. Without it, nothing is printed.
     pub link_base: Option<String>,
+    /// What is not as it should be, and whom that is told to.
+    pub alerts: AlertSettings,
 }
 
 impl Settings {
@@ -87,6 +92,7 @@ impl Settings {
             tls: None,
             ui_dir: None,
             link_base: None,
+            alerts: AlertSettings::default(),
         }
     }
 }
@@ -109,6 +115,7 @@ impl Dashboard {
     /// # Errors
     /// Another dashboard has the directory, or the store cannot be opened or read.
     pub async fn start(settings: &Settings, shutdown: CancellationToken) -> anyhow::Result<Self> {
+        let alerts = Alerts::open(&settings.alerts, settings.link_base.as_deref())?;
         let mut lock = DirLock::take(&settings.data_dir)?;
         if !lock.clean {
             store::file::warn_of_missing_log(&settings.data_dir);
@@ -134,6 +141,7 @@ impl Dashboard {
             hub: handle,
             fleet,
             live,
+            alerts,
             access: settings.access.clone(),
             keys: AgentKeys::read(&store)
                 .await
@@ -160,6 +168,11 @@ impl Dashboard {
             app.fleet.clone(),
             stop.clone(),
         ));
+        let parts = (app.store.clone(), app.fleet.clone(), app.live.clone());
+        app.alerts
+            .start(&settings.alerts, parts, &stop, &mut tasks)
+            .await
+            .context("reading the alerts")?;
         tasks.spawn(upkeep::run(
             app.clone(),
             settings.sweep,

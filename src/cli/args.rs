@@ -138,6 +138,18 @@ pub enum Command {
         #[arg(long, value_name = "NAME", default_value = "")]
         organization: Organization,
     },
+    /// List what is not as it should be.
+    #[command(args_conflicts_with_subcommands = true)]
+    Alerts {
+        #[command(subcommand)]
+        what: Option<AlertsCommand>,
+        /// Also what is over.
+        #[arg(long)]
+        all: bool,
+        /// How many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
     /// Open the dashboard in a browser.
     Open,
     /// Put hosts under maintenance: nobody is alarmed about them meanwhile.
@@ -198,6 +210,18 @@ pub struct Needs {
     /// What kind of machine it is.
     #[arg(long)]
     pub device_type: Option<String>,
+}
+
+/// What to do with alerts.
+#[derive(Debug, Subcommand)]
+pub enum AlertsCommand {
+    /// List where alerts are told, and how that goes.
+    Channels,
+    /// Tell a test on a channel. Fails when it does not arrive.
+    Test {
+        /// Which one.
+        channel: String,
+    },
 }
 
 /// How to watch.

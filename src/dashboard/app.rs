@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::dashboard::access::Access;
 use crate::dashboard::access::keys::AgentKeys;
 use crate::dashboard::agents::Connections;
+use crate::dashboard::alerts::Alerts;
 use crate::dashboard::fleet::Fleet;
 use crate::dashboard::hub::HubHandle;
 use crate::dashboard::live::Live;
@@ -26,6 +27,8 @@ pub struct AppState {
     pub fleet: Fleet,
     /// What is new.
     pub live: Live,
+    /// What is not as it should be.
+    pub alerts: Alerts,
     /// Who may.
     pub access: Access,
     /// Agents' keys.

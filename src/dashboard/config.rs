@@ -11,6 +11,9 @@ use crate::base::secret::Secret;
 use crate::dashboard::Keep;
 use crate::dashboard::access::address::Network;
 use crate::dashboard::metrics;
+use crate::dashboard::alerts::rules::Rule;
+use crate::dashboard::alerts::settings::AlertSettings;
+use crate::dashboard::alerts::settings::channel::ChannelSettings;
 use crate::dashboard::tls::TlsFiles;
 use crate::wire::key::dashboard_host;
 
@@ -37,6 +40,8 @@ struct Written {
     max_store_gb: Option<f64>,
     metrics_days: Option<u32>,
     log_level: Option<String>,
+    alert: Vec<Rule>,
+    channel: Vec<ChannelSettings>,
 }
 
 /// Checked settings.
@@ -66,6 +71,8 @@ pub struct Settings {
     pub keep_metrics: Duration,
     /// What is logged.
     pub log_level: String,
+    /// What is not as it should be, and whom that is told to.
+    pub alerts: AlertSettings,
 }
 
 /// Where the agents' token comes from.
@@ -188,6 +195,7 @@ fn check(file: Written, variable: &impl Fn(&str) -> Option<String>) -> Result<Se
         keep: keep(file.retention_days, file.max_store_gb)?,
         keep_metrics: keep_metrics(file.metrics_days)?,
         log_level,
+        alerts: AlertSettings::check(file.alert, file.channel)?,
     })
 }
 

@@ -3,6 +3,7 @@
 
 pub mod absence;
 pub mod access;
+pub mod alerts;
 pub mod assets;
 pub mod builds;
 pub mod capacity;
@@ -71,6 +72,9 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
     ("post", "/api/publish", "operator"),
     ("post", "/api/request", "operator"),
     ("get", "/api/subscribe", "viewer"),
+    ("get", "/api/alerts", "viewer"),
+    ("get", "/api/alerts/channels", "viewer"),
+    ("post", "/api/alerts/channels/{name}/test", "operator"),
 ];
 
 /// All routes.
@@ -110,6 +114,9 @@ pub fn router(state: AppState) -> Router {
         .route("/api/publish", post(subjects::publish))
         .route("/api/request", post(subjects::request))
         .route("/api/subscribe", get(subjects::subscribe))
+        .route("/api/alerts", get(alerts::list))
+        .route("/api/alerts/channels", get(alerts::channels))
+        .route("/api/alerts/channels/{name}/test", post(alerts::test))
         .merge(agents::routes())
         .merge(access::routes())
         .merge(assets::routes(state.ui_dir.clone()))

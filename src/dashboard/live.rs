@@ -31,6 +31,8 @@ pub enum Change {
     Run(RunId, Option<u64>),
     /// A host is gone.
     Removed(HostName),
+    /// Alerts.
+    Alerts,
 }
 
 /// A live run, as its readers see it.

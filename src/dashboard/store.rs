@@ -5,11 +5,14 @@
 
 pub mod access;
 pub mod agent_keys;
+pub mod alerts;
 pub mod backup;
+pub mod baselines;
 pub mod build_logs;
 pub mod build_times;
 pub mod check;
 pub mod commit;
+pub mod deliveries;
 pub mod events;
 mod fault;
 pub mod file;
@@ -37,7 +40,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 /// The schema, step by step. An applied step is never edited; a test pins each one's hash.
-const MIGRATIONS: [(i64, &str, &str); 9] = [
+const MIGRATIONS: [(i64, &str, &str); 10] = [
     (1, "fleet", include_str!("store/migrations/0001_fleet.sql")),
     (
         2,
@@ -64,6 +67,11 @@ const MIGRATIONS: [(i64, &str, &str); 9] = [
         7,
         "host events",
         include_str!("store/migrations/0007_host_events.sql"),
+    ),
+    (
+        8,
+        "alerts",
+        include_str!("store/migrations/0008_alerts.sql"),
     ),
     (
         9,

@@ -1,6 +1,7 @@
 //! Serving: plain, or with TLS when there is a certificate; and draining at the end.
 
 mod first_bytes;
+mod validity;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};

@@ -8,7 +8,8 @@
 //!
 //! # Server-sent events
 //! `GET /api/events` sends `host` ([`Host`]) and `run` ([`Run`]) whenever one changes, after a first `hosts` ([`Hosts`])
-//! that holds them all. A later `hosts` replaces everything before it.
+//! that holds them all. A later `hosts` replaces everything before it. `alerts` (`{}`) says that alerts have changed:
+//! `GET /api/alerts` tells how.
 //!
 //! `GET /api/runs/{id}/events` sends
 //! - `run` ([`Run`]): always first, and then on every change; while only its counters grow, a few times a second;
@@ -29,12 +30,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod alerts;
 mod builds;
 mod error;
 mod liveness;
 mod log;
 mod metrics;
 
+pub use alerts::{Alert, AlertChannel, AlertChannels, AlertDelivery, Alerts, ChannelTest};
 pub use builds::{BuildLogLine, BuildLogLines, BuildLogs, LoggedBuild};
 pub use error::{ApiError, ErrorBody};
 pub use liveness::{

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on should stop loudly"
 )]
 
+mod alerts;
 mod architecture;
 mod build_logs;
 mod cli;

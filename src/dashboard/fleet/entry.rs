@@ -1,5 +1,7 @@
 //! One host in memory.
 
+mod reading;
+
 use std::sync::Arc;
 use std::time::Duration;
 

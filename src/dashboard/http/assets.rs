@@ -30,6 +30,7 @@ macro_rules! table {
 
 table![
     "amounts.js",
+    "alerts.css",
     "api.js",
     "app.js",
     "chart.css",
@@ -66,7 +67,10 @@ table![
     "setup.html",
     "theme.js",
     "types.js",
+    "view/alert_row.js",
+    "view/alerts.js",
     "view/build_log.js",
+    "view/channels.js",
     "view/commands.js",
     "view/dialogs.js",
     "view/first_error.js",
@@ -206,6 +210,7 @@ where
     Router::new()
         .route("/", get(page))
         .route("/hosts/{host}", get(page))
+        .route("/alerts", get(page))
         .route("/runs/{id}", get(page))
         .route("/login", get(login))
         .route("/setup", get(setup))

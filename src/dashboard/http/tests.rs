@@ -29,7 +29,10 @@ async fn every_route_of_the_table_is_there() {
     let house = House::start().await;
     let run = RunId::new().to_string();
     for (method, path, _) in ROUTES {
-        let path = path.replace("{host}", "web1").replace("{id}", &run);
+        let path = path
+            .replace("{host}", "web1")
+            .replace("{id}", &run)
+            .replace("{name}", "pager");
         let response = house.open(&method.to_uppercase(), &path, &[], "{}").await;
         let known = response.status() == StatusCode::NO_CONTENT
             || response.headers().contains_key("content-type");
@@ -188,6 +191,46 @@ async fn errors_have_a_status_a_code_and_a_hint() {
         ("POST", &unknown_stop, "", 404, "not_found", "no run"),
         ("POST", &unknown_stop, "[", 400, "invalid", "force"),
         ("GET", "/ws", "", 401, "unauthorized", "token"),
+        (
+            "GET",
+            "/api/alerts?state=open",
+            "",
+            400,
+            "invalid",
+            "firing, recovered",
+        ),
+        (
+            "GET",
+            "/api/alerts?limit=501",
+            "",
+            400,
+            "invalid",
+            "between 1 and 500",
+        ),
+        (
+            "GET",
+            "/api/alerts?before=x",
+            "",
+            400,
+            "invalid",
+            "alert's id",
+        ),
+        (
+            "GET",
+            "/api/alerts?host=..",
+            "",
+            400,
+            "invalid",
+            "host name",
+        ),
+        (
+            "POST",
+            "/api/alerts/channels/pager/test",
+            "",
+            404,
+            "not_found",
+            "no channel `pager`",
+        ),
     ];
     for (method, path, body, status, code, part) in cases {
         let (found, answer) = house.ask(method, path, body).await;

@@ -36,6 +36,7 @@ impl Store {
             while self.remove_events("events", before).await? {}
             while self.remove_events("host_events", before).await? {}
             while self.remove_build_times(before).await? {}
+            while self.remove_alerts(before).await? {}
             return Ok(false);
         };
         let run: String = found.try_get(0)?;

@@ -44,7 +44,7 @@ export function wayBack() {
     const next = sessionStorage.getItem(NEXT);
     sessionStorage.removeItem(NEXT);
     // Only an address of this dashboard: `//elsewhere` is another one.
-    return next !== null && /^\/(hosts|runs)\//.test(next) ? next : null;
+    return next !== null && /^\/((hosts|runs)\/|alerts$)/.test(next) ? next : null;
   } catch {
     return null;
   }

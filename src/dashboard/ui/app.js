@@ -6,6 +6,7 @@ import { byId, fill, h } from './dom.js';
 import { Fleet } from './fleet.js';
 import { start } from './router.js';
 import { Connection, top } from './view/top.js';
+import { alertsView } from './view/alerts.js';
 import { hostView } from './view/host.js';
 import { hostsView } from './view/hosts.js';
 import { runView } from './view/run.js';
@@ -34,6 +35,7 @@ async function main() {
     if (route?.view === 'hosts') leave = hostsView(root, context);
     else if (route?.view === 'host') leave = hostView(root, context, route.host);
     else if (route?.view === 'run') leave = runView(root, context, route.run);
+    else if (route?.view === 'alerts') leave = alertsView(root, context);
     else {
       leave = () => {};
       document.title = 'Not found – NixFleet';

@@ -8,7 +8,7 @@ import { isWaiting } from './words.js';
 /** @typedef {import('./types.js').Host} Host */
 /** @typedef {import('./types.js').Run} Run */
 /** @typedef {{host: Host, told: number}} Entry a host, and when it was told on `performance.now()` */
-/** @typedef {{hosts?: (names: Set<string> | null) => void, run?: (run: Run) => void}} Listener `null`: all of them */
+/** @typedef {{hosts?: (names: Set<string> | null) => void, run?: (run: Run) => void, alerts?: () => void}} Listener `null`: all of them */
 
 /** Waiting runs that are asked for at the start; more become known when something happens to them. */
 const WAITING = 200;
@@ -58,6 +58,7 @@ export class Fleet {
         hosts: (data) => this.all(data.hosts),
         host: (data) => this.one(data),
         run: (data) => this.ran(data),
+        alerts: () => this.alerted(),
       }, this.onState);
       return;
     }
@@ -73,7 +74,13 @@ export class Fleet {
     this.entries = new Map(hosts.map((host) => [host.hostname, { host, told }]));
     this.loaded = true;
     this.note(null);
+    this.alerted();
     this.askWaiting();
+  }
+
+  /** Alerts have changed, or may have. */
+  alerted() {
+    for (const listener of this.listeners) listener.alerts?.();
   }
 
   /** @param {Run} run */

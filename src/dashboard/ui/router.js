@@ -1,7 +1,7 @@
 // @ts-check
 // Which view an address shows, and links that change the address without loading the page again.
 
-/** @typedef {{view: 'hosts'} | {view: 'host', host: string} | {view: 'run', run: string}} Route */
+/** @typedef {{view: 'hosts'} | {view: 'host', host: string} | {view: 'run', run: string} | {view: 'alerts'}} Route */
 
 /**
  * @param {string} path
@@ -13,6 +13,7 @@ export function route(path) {
   if (parts.length === 0) return { view: 'hosts' };
   if (parts.length === 2 && first === 'hosts' && second) return { view: 'host', host: second };
   if (parts.length === 2 && first === 'runs' && second) return { view: 'run', run: second };
+  if (parts.length === 1 && first === 'alerts') return { view: 'alerts' };
   return null;
 }
 

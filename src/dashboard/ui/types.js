@@ -125,3 +125,24 @@
 /** @typedef {{lines: {n: number, text: string}[], next: number, total: number, complete: boolean, rest_dropped: boolean, incomplete: boolean}} BuildLogLines numbers that are missing are lines that could not be kept; `incomplete`: there may have been more at the end */
 
 export {};
+/** @typedef {'info' | 'warning' | 'critical'} Severity */
+/** @typedef {{channel: string, event: string, delivery: string, state: 'queued' | 'sent' | 'failed' | 'dropped', attempts: number, done_at: string | null, error: string | null}} AlertDelivery */
+/**
+ * @typedef {object} Alert
+ * @property {string} id
+ * @property {string} rule
+ * @property {string} on
+ * @property {Severity} severity
+ * @property {'firing' | 'recovered'} state
+ * @property {string | null} host null for the dashboard itself
+ * @property {string} object
+ * @property {string} summary
+ * @property {number | null} value
+ * @property {string | null} run
+ * @property {string} started_at
+ * @property {string} fired_at
+ * @property {string | null} recovered_at
+ * @property {string | null} ended why it is over, where it did not just pass
+ * @property {AlertDelivery[]} deliveries
+ */
+/** @typedef {{name: string, kind: string, queued: number, failed: number, last_sent_at: string | null, last_error: string | null}} AlertChannel */

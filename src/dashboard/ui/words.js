@@ -88,3 +88,12 @@ export const isFinal = (state) => state !== 'queued' && state !== 'starting' && 
 export const isActivation = (phase) => phase === 'activating' || phase === 'switching';
 /** Whether a final state asks for a reader's attention. @param {string} state */
 export const isTrouble = (state) => isFinal(state) && state !== 'succeeded';
+
+/** @type {Record<string, Word>} */
+const SEVERITY = {
+  critical: { word: 'Critical', icon: 'alert', tone: 'bad' },
+  warning: { word: 'Warning', icon: 'alert', tone: 'warn' },
+  info: { word: 'Info', icon: 'dot', tone: 'still' },
+};
+/** @param {string} severity */
+export const severityWord = (severity) => SEVERITY[severity] ?? unknown(severity);

@@ -76,6 +76,8 @@ test('addresses', () => {
   assert.deepEqual(route('/hosts/web1.example'), { view: 'host', host: 'web1.example' });
   assert.deepEqual(route('/runs/0190a'), { view: 'run', run: '0190a' });
   assert.equal(route('/hosts/a/b'), null);
+  assert.deepEqual(route('/alerts'), { view: 'alerts' });
+  assert.equal(route('/alerts/x'), null);
   assert.equal(route('/else'), null);
   assert.deepEqual(route('/hosts/%zz'), { view: 'host', host: '%zz' });
 });

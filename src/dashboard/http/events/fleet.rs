@@ -54,7 +54,12 @@ struct News {
     /// Whether the whole picture is needed: a host is gone, or something was missed.
     whole: bool,
     missed: bool,
+    alerts: bool,
 }
+
+/// What says no more than its name.
+#[derive(serde::Serialize)]
+struct Empty {}
 
 struct Reader {
     app: AppState,
@@ -119,6 +124,9 @@ impl Reader {
                     self.ready.extend(event("host", None, &host));
                 }
             }
+            if news.alerts || news.missed {
+                self.ready.extend(event("alerts", None, &Empty {}));
+            }
             if let Err(error) = done.and(self.runs(news.runs).await) {
                 tracing::error!("a stream breaks off: {error}");
                 return None;
@@ -160,6 +168,7 @@ impl News {
                 *newest = event.max(*newest);
             }
             Change::Removed(_) => self.whole = true,
+            Change::Alerts => self.alerts = true,
         }
     }
 

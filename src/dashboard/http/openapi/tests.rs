@@ -5,8 +5,8 @@ use crate::run::event::{Builds, Failure, Fetches, Progress, ProgressUnit, Runnin
 use crate::run::id::RunId;
 use crate::run::phase::{Phase, RunState};
 use crate::wire::api::{
-    Absence, Capacity, Eta, Host, HostActivity, HostCapacity, HostEvent, HostEventKind, HostEvents,
-    HostLiveness, HostResources, HostStatus, LeftOut, Maintenance, MetricsHistory, RecentMetrics,
+    Absence, Alert, AlertChannel, AlertDelivery, Capacity, ChannelTest, Eta, Host, HostActivity, HostCapacity, HostEvent,
+    HostEventKind, HostEvents, HostLiveness, HostResources, HostStatus, LeftOut, Maintenance, MetricsHistory, RecentMetrics,
     Run, RunPhase,
 };
 use crate::wire::resources::{
@@ -283,4 +283,50 @@ fn every_field_of_a_host_is_described() {
         events: vec![event],
     };
     check("HostEvents", &events);
+}
+
+#[test]
+fn every_field_of_an_alert_and_of_a_channel_is_described() {
+    let text = || Some(String::from("x"));
+    let alert = Alert {
+        id: String::new(),
+        rule: String::new(),
+        on: String::new(),
+        severity: String::new(),
+        state: String::new(),
+        host: text(),
+        object: String::new(),
+        summary: String::new(),
+        value: Some(1.0),
+        run: Some(RunId::new()),
+        started_at: String::new(),
+        fired_at: String::new(),
+        recovered_at: text(),
+        ended: text(),
+        deliveries: vec![AlertDelivery {
+            channel: String::new(),
+            event: String::new(),
+            delivery: String::new(),
+            state: String::new(),
+            attempts: 1,
+            done_at: text(),
+            error: text(),
+        }],
+    };
+    check("Alert", &alert);
+    let channel = AlertChannel {
+        name: String::new(),
+        kind: String::new(),
+        queued: 1,
+        failed: 1,
+        last_sent_at: text(),
+        last_error: text(),
+    };
+    check("AlertChannel", &channel);
+    let test = ChannelTest {
+        outcome: String::new(),
+        delivery: String::new(),
+        error: text(),
+    };
+    check("ChannelTest", &test);
 }

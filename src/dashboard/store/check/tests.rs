@@ -208,7 +208,8 @@ async fn build_times_are_counted_and_cost_no_more_than_an_estimate() {
     change(
         &store,
         "DROP TABLE build_times; DROP TABLE build_log_lines; DROP TABLE build_logs;
-         DROP TABLE metrics; DROP TABLE metric_hosts; ALTER TABLE hosts DROP COLUMN tags",
+         DROP TABLE metrics; DROP TABLE metric_hosts; ALTER TABLE hosts DROP COLUMN tags;
+         DROP TABLE deliveries; DROP TABLE alerts; DROP TABLE alert_cursor; DROP TABLE baselines",
     )
     .await;
     change(&store, "DROP TABLE host_events; DROP TABLE host_absence").await;

@@ -6,6 +6,7 @@ import { count } from '../format.js';
 import { icon } from '../icons.js';
 import { Recent } from '../recent.js';
 import { STATUSES, statusOf, statusWord } from '../words.js';
+import { AlertStrip } from './alerts.js';
 import { HostRow } from './host_row.js';
 
 /** @typedef {'name' | 'status'} Order */
@@ -40,7 +41,8 @@ class HostsView {
       h('div', { role: 'rowgroup' }, h('div', { role: 'row', class: 'host hosts-head' }, this.sort.name.cell, this.sort.status.cell,
         head('Doing'), head('Metrics'), head('Generation'), head('Last seen'))),
       this.body);
-    fill(root, h('div', { class: 'hosts-bar' }, h('h1', {}, 'Hosts'), this.counts, h('span', { class: 'gap' }), this.input), this.table, this.note);
+    this.alerts = new AlertStrip();
+    fill(root, this.alerts.element, h('div', { class: 'hosts-bar' }, h('h1', {}, 'Hosts'), this.counts, h('span', { class: 'gap' }), this.input), this.table, this.note);
     document.title = 'Hosts – NixFleet';
 
     this.recent = new Recent((names) => names.forEach((name) => this.rows.get(name)?.drawRecent()));
@@ -48,7 +50,8 @@ class HostsView {
       for (const entry of entries) this.rows.get(/** @type {HTMLElement} */ (entry.target).dataset.host ?? '')?.see(entry.isIntersecting);
     }, { rootMargin: '300px 0px' });
     this.ticking = setInterval(() => this.tick(), CALM);
-    this.unlisten = this.fleet.listen({ hosts: (names) => this.changed(names) });
+    this.unlisten = this.fleet.listen({ hosts: (names) => this.changed(names), alerts: () => this.alerts.load() });
+    this.alerts.load();
     this.drawSort();
   }
 
@@ -186,6 +189,7 @@ class HostsView {
 
   leave() {
     clearInterval(this.ticking);
+    this.alerts.leave();
     this.seen.disconnect();
     this.recent.leave();
     this.unlisten();

@@ -65,7 +65,7 @@ export function top(context) {
   const { user, role } = context.session;
   return [
     h('a', { class: 'brand', href: '/' }, h('img', { src: '/ui/favicon.svg', alt: '', width: 22, height: 22 }), 'NixFleet'),
-    h('nav', { 'aria-label': 'Main' }, h('a', { href: '/' }, 'Hosts')),
+    h('nav', { 'aria-label': 'Main' }, h('a', { href: '/' }, 'Hosts'), ' ', h('a', { href: '/alerts' }, 'Alerts')),
     h('span', { class: 'gap' }),
     themeButton(),
     h('span', { class: 'who', title: `Role: ${role}` }, user, h('span', { class: 'quiet' }, ` ${role}`)),

@@ -1,0 +1,125 @@
+//! E-mail. The message's id is the delivery's, so that programs that sort mail can tell a copy.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, SinglePart};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
+use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+
+use crate::base::clock::{Millis, parse_rfc3339};
+use crate::base::secret::Secret;
+use crate::dashboard::alerts::message::Message;
+use crate::dashboard::alerts::retry::Outcome;
+use crate::dashboard::alerts::settings::channel::{Encryption, MailSettings};
+
+/// A mail server that is ready to be spoken to.
+pub(super) struct Mail {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+    to: Vec<Mailbox>,
+}
+
+impl Mail {
+    pub(super) fn new(
+        settings: &MailSettings,
+        password: Option<Secret>,
+        authorities: Option<&[u8]>,
+        deadline: Duration,
+    ) -> anyhow::Result<Self> {
+        let tls = || -> anyhow::Result<TlsParameters> {
+            let mut builder = TlsParameters::builder(settings.server.clone());
+            builder = match authorities {
+                None => builder.certificate_store(CertificateStore::WebpkiRoots),
+                Some(pem) => {
+                    let certificate = Certificate::from_pem(pem).context("ca_file")?;
+                    builder
+                        .certificate_store(CertificateStore::None)
+                        .add_root_certificate(certificate)
+                }
+            };
+            builder.build_rustls().context("preparing TLS")
+        };
+        let tls = match settings.encryption {
+            Encryption::Starttls => Tls::Required(tls()?),
+            Encryption::Tls => Tls::Wrapper(tls()?),
+            Encryption::None => Tls::None,
+        };
+        let mut builder =
+            AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(settings.server.clone())
+                .port(settings.port)
+                .tls(tls)
+                .timeout(Some(deadline));
+        if let (Some(name), Some(password)) = (&settings.username, password) {
+            let credentials = Credentials::new(name.clone(), password.expose().to_owned());
+            builder = builder.credentials(credentials);
+        }
+        Ok(Self {
+            transport: builder.build(),
+            from: settings.from.clone(),
+            to: settings.to.clone(),
+        })
+    }
+
+    pub(super) async fn send(&self, message: &Message, delivery: &str) -> Outcome {
+        let mail = match letter(&self.from, &self.to, message, delivery) {
+            Ok(mail) => mail,
+            Err(error) => return Outcome::refused(format!("the mail cannot be written: {error}")),
+        };
+        let Err(error) = self.transport.send(mail).await else {
+            return Outcome::Sent;
+        };
+        let status = error.status().map(|code| code.to_string());
+        match status {
+            Some(code) if error.is_permanent() => {
+                Outcome::refused(format!("the mail server answered {code}"))
+            }
+            Some(code) => Outcome::retry(format!("the mail server answered {code}")),
+            None if error.is_timeout() => Outcome::retry("the mail server did not answer in time"),
+            None if error.is_tls() => Outcome::retry("no TLS with the mail server"),
+            None => Outcome::retry("the mail server cannot be reached"),
+        }
+    }
+}
+
+/// The mail, the same on every try.
+pub(super) fn letter(
+    from: &Mailbox,
+    to: &[Mailbox],
+    message: &Message,
+    delivery: &str,
+) -> Result<lettre::Message, lettre::error::Error> {
+    let notice = &message.notice;
+    let domain = from.email.domain();
+    let ended = parse_rfc3339(&notice.recovered_at);
+    let at: Millis = ended
+        .or_else(|| parse_rfc3339(&notice.started_at))
+        .unwrap_or_default();
+    let mut mail = lettre::Message::builder()
+        .from(from.clone())
+        .subject(message.title.clone())
+        .date(UNIX_EPOCH + Duration::from_millis(at))
+        .message_id(Some(format!("<{delivery}@{domain}>")));
+    for receiver in to {
+        mail = mail.to(receiver.clone());
+    }
+    // A beginning and its end are one conversation.
+    mail = mail.references(format!("<alert-{}@{domain}>", notice.alert));
+    let mut mail = mail.singlepart(
+        SinglePart::builder()
+            .header(ContentType::TEXT_PLAIN)
+            .body(message.text.clone()),
+    )?;
+    let headers = [
+        ("X-NixFleet-Delivery", delivery),
+        ("Auto-Submitted", "auto-generated"),
+    ];
+    for (name, value) in headers {
+        let name = HeaderName::new_from_ascii_str(name);
+        mail.headers_mut()
+            .insert_raw(HeaderValue::new(name, value.to_owned()));
+    }
+    Ok(mail)
+}

@@ -1,0 +1,46 @@
+//! What is known of a host when rules are looked at.
+
+use std::sync::Arc;
+
+use crate::base::clock::Millis;
+use crate::run::id::HostName;
+use crate::wire::api::HostStatus;
+use crate::wire::to_dashboard::Heartbeat;
+
+/// A host, or the dashboard itself. Cheap to make: what is large is shared.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// Which host; none for the dashboard itself.
+    pub host: Option<HostName>,
+    /// Whether it is there.
+    pub status: HostStatus,
+    /// What rules may choose it by: its kind of machine, its place, its system.
+    pub tags: Vec<String>,
+    /// Its last heartbeat, however old: only one of a host that is online says how it is.
+    pub heartbeat: Option<Arc<Heartbeat>>,
+    /// Its certificates: what each is, and when it ends.
+    pub certificates: Vec<(String, Millis)>,
+    /// Its tokens, likewise.
+    pub tokens: Vec<(String, Millis)>,
+}
+
+impl Reading {
+    /// A host of which nothing is known.
+    pub fn of(host: Option<HostName>, status: HostStatus) -> Self {
+        Self {
+            host,
+            status,
+            tags: Vec::new(),
+            heartbeat: None,
+            certificates: Vec::new(),
+            tokens: Vec::new(),
+        }
+    }
+
+    /// What it says of itself now; none while it is not online.
+    pub fn fresh(&self) -> Option<&Heartbeat> {
+        self.heartbeat
+            .as_deref()
+            .filter(|_| self.status == HostStatus::Online)
+    }
+}
