@@ -56,6 +56,8 @@ async fn a_host_under_maintenance_is_away_without_alarm_until_that_ends() {
     assert!(reason.starts_with("maintenance by ann until "), "{reason}");
     assert!(reason.ends_with(": new disk"), "{reason}");
     seconds(1801).await;
+    assert_eq!(why(&fleet), None, "over before anybody looked");
+    assert_eq!(fleet.host(&name()).unwrap().liveness.absence, None);
     check(&fleet, HostStatus::Offline);
     let host = fleet.host(&name()).unwrap().liveness;
     assert_eq!((host.absence, host.maintenance), (None, None));
