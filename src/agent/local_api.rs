@@ -121,11 +121,9 @@ impl Api {
 pub async fn serve(api: Arc<Api>, door: Door, stop: CancellationToken) {
     let mut said = None;
     loop {
-        match listen::bind(&door.listen, door.mode) {
+        match listen::bind(&door.listen, door.mode).await {
             Ok(listener) => {
-                if door.most == MAX_CONNECTIONS {
-                    tracing::info!("the local API listens on {}", door.listen);
-                }
+                tracing::info!("the local API listens on {}", door.listen);
                 listen::accept(&listener, api, Arc::new(door), &stop).await;
                 return;
             }

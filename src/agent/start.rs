@@ -134,7 +134,13 @@ async fn serve(mut config: Config, once: bool, self_command: SelfCommand) -> any
     };
     let tell = Tell::new(tell, ca_file.as_deref(), &uplink)?;
     if once {
-        let (beat, pushed) = tokio::join!(uplink.run(&token), tell.once());
+        let push = async {
+            tokio::select! {
+                () = token.cancelled() => Ok(()),
+                pushed = tell.once() => pushed,
+            }
+        };
+        let (beat, pushed) = tokio::join!(uplink.run(&token), push);
         token.cancel();
         tasks.close();
         tasks.wait().await;

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -37,7 +37,7 @@ pub(super) enum Listener {
 }
 
 /// Listens; what an agent before this one has left there is replaced.
-pub(super) fn bind(listen: &Listen, mode: u32) -> io::Result<Listener> {
+pub(super) async fn bind(listen: &Listen, mode: u32) -> io::Result<Listener> {
     match listen {
         Listen::Tcp(address) => {
             let listener = std::net::TcpListener::bind(address)?;
@@ -45,7 +45,7 @@ pub(super) fn bind(listen: &Listen, mode: u32) -> io::Result<Listener> {
             Ok(Listener::Tcp(TcpListener::from_std(listener)?))
         }
         Listen::Unix(path) => {
-            clear(path)?;
+            clear(path).await?;
             let listener = UnixListener::bind(path)?;
             std::fs::set_permissions(path, Permissions::from_mode(mode))?;
             Ok(Listener::Unix(listener, path.clone()))
@@ -54,19 +54,23 @@ pub(super) fn bind(listen: &Listen, mode: u32) -> io::Result<Listener> {
 }
 
 /// Removes a socket that nobody listens at.
-fn clear(path: &Path) -> io::Result<()> {
+async fn clear(path: &Path) -> io::Result<()> {
     match std::fs::symlink_metadata(path) {
-        Ok(found) if !found.file_type().is_socket() => Err(io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            "something else than a socket is there",
-        )),
-        Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => Err(io::Error::new(
-            io::ErrorKind::AddrInUse,
-            "another program listens there",
-        )),
-        Ok(_) => std::fs::remove_file(path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(found) if !found.file_type().is_socket() => {
+            let what = "something else than a socket is there";
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
+        }
+        Ok(_) => {}
+    }
+    // One that does not answer at once because too many wait there lives as well.
+    match UnixStream::connect(path).await {
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => std::fs::remove_file(path),
+        _ => {
+            let what = "another program listens there";
+            Err(io::Error::new(io::ErrorKind::AddrInUse, what))
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The figures in Prometheus' text format. Values that could not be read lately are absent: nothing old is drawn as new.
 
+mod host;
+
 use std::fmt::{Display, Write as _};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -7,7 +9,9 @@ use super::Api;
 use crate::agent::health::Health;
 use crate::base::VERSION;
 use crate::run::phase::Phase;
-use crate::wire::resources::{Amount, Resources};
+use crate::wire::local_api::Push;
+#[cfg(test)]
+use crate::wire::resources::Resources;
 use crate::wire::to_dashboard::{Activity, Heartbeat, Metrics};
 
 /// Resources older than this are not told.
@@ -54,21 +58,6 @@ impl Text {
     fn counter(&mut self, name: &str, help: &str, value: impl Display) {
         self.family((name, "counter", help), [("", value)]);
     }
-
-    fn amount(&mut self, name: &str, what: &str, amount: Option<Amount>) {
-        let total = amount.map(|amount| amount.total as f64);
-        let available = amount.map(|amount| amount.available as f64);
-        self.gauge(
-            &format!("host_{name}_size_bytes"),
-            &format!("{what} of the host."),
-            total,
-        );
-        self.gauge(
-            &format!("host_{name}_available_bytes"),
-            &format!("{what} that could still be used."),
-            available,
-        );
-    }
 }
 
 /// `{name="value"}` with the value escaped.
@@ -111,7 +100,7 @@ pub(super) fn text(api: &Api) -> String {
     stasysmo(&mut text, heartbeat.metrics);
     let fresh = heartbeat.resources.as_ref();
     if let Some(resources) = fresh.filter(|resources| resources.age_ms < FRESH_MS) {
-        host(&mut text, resources);
+        host::host(&mut text, resources);
     }
     text.0
 }
@@ -171,7 +160,7 @@ fn agent(text: &mut Text, api: &Api, heartbeat: &Heartbeat) {
         api.requests.load(Relaxed),
     );
     let pushes = api.status.pushes();
-    let each = |value: fn(&crate::wire::local_api::Push) -> u64| {
+    let each = |value: fn(&Push) -> u64| {
         let samples = pushes
             .iter()
             .map(move |push| (label("url", &push.url), value(push)));
@@ -258,96 +247,10 @@ fn stasysmo(text: &mut Text, metrics: Option<Metrics>) {
     );
 }
 
-fn host(text: &mut Text, resources: &Resources) {
-    text.gauge(
-        "resources_age_seconds",
-        "How old the oldest figure of the host is.",
-        [resources.age_ms as f64 / 1000.0],
-    );
-    for (at, name) in ["load1", "load5", "load15"].into_iter().enumerate() {
-        let value = resources.load.and_then(|load| load.get(at).copied());
-        text.gauge(&format!("host_{name}"), "Load average of the host.", value);
-    }
-    text.gauge(
-        "host_cores",
-        "Processors that may be used.",
-        resources.cores.map(f64::from),
-    );
-    text.gauge(
-        "host_cores_available",
-        "Processors less the load of the last minute.",
-        resources.cores_available,
-    );
-    text.amount("memory", "Memory", resources.memory);
-    text.amount("swap", "Swap", resources.swap);
-    let disks = |value: fn(Amount) -> u64| {
-        let samples = resources.disks.iter();
-        samples.map(move |disk| (label("mount", &disk.mount), value(disk.amount)))
-    };
-    text.family(
-        ("host_disk_size_bytes", "gauge", "Size of a file system."),
-        disks(|amount| amount.total),
-    );
-    text.family(
-        (
-            "host_disk_available_bytes",
-            "gauge",
-            "What could still be written there.",
-        ),
-        disks(|amount| amount.available),
-    );
-    text.gauge(
-        "host_uptime_seconds",
-        "How long the host has been running.",
-        resources.uptime_s.map(|seconds| seconds as f64),
-    );
-    text.gauge(
-        "host_temperature_celsius",
-        "The hottest sensor.",
-        resources.temperature,
-    );
-    let gpus = |value: fn(&crate::wire::resources::Gpu) -> Option<f64>| {
-        let samples = resources.gpus.iter().enumerate();
-        samples.filter_map(move |(at, gpu)| Some((label("gpu", &at.to_string()), value(gpu)?)))
-    };
-    text.family(
-        ("host_gpu_memory_size_bytes", "gauge", "Memory of a GPU."),
-        gpus(|gpu| gpu.vram.map(|vram| vram.total as f64)),
-    );
-    text.family(
-        (
-            "host_gpu_memory_available_bytes",
-            "gauge",
-            "Memory of a GPU that could still be used.",
-        ),
-        gpus(|gpu| gpu.vram.map(|vram| vram.available as f64)),
-    );
-    text.family(
-        ("host_gpu_busy_ratio", "gauge", "How busy a GPU is."),
-        gpus(|gpu| gpu.percent.map(|percent| percent / 100.0)),
-    );
-    text.gauge(
-        "host_failed_units",
-        "systemd units that have failed.",
-        resources
-            .failed_units
-            .as_ref()
-            .map(|units| f64::from(units.count)),
-    );
-    text.gauge(
-        "host_reboot_needed",
-        "Whether the next boot starts another kernel or its like.",
-        resources
-            .reboot_for
-            .as_ref()
-            .map(|parts| f64::from(u8::from(!parts.is_empty()))),
-    );
-}
-
 /// The host's figures alone.
 #[cfg(test)]
 pub(super) fn host_text(resources: &Resources) -> String {
     let mut text = Text(String::new());
-    host(&mut text, resources);
+    host::host(&mut text, resources);
     text.0
 }
