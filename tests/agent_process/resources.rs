@@ -19,8 +19,8 @@ use crate::process::Agent;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How far a gap between heartbeats may be off, beside what the machine itself is late.
 const OFF: Duration = Duration::from_millis(100);
-/// As long as a program may take.
-const LIMIT: Duration = Duration::from_secs(5);
+/// For so long a program that does not answer hangs for sure: it is killed after 5 s.
+const HANGS: Duration = Duration::from_secs(4);
 
 /// An agent whose host's root directory is `root` below its own directory.
 fn agent(listener: &tokio::net::TcpListener) -> (Agent, PathBuf) {
@@ -131,7 +131,7 @@ async fn a_collector_that_hangs_delays_no_heartbeat_and_no_other_collector() {
         assert_eq!(resources.load, Some([0.5, 0.25, 0.0]));
         assert_eq!(resources.memory.unwrap().available, 1 << 30);
         assert_eq!(resources.uptime_s, None);
-        if began.elapsed() < LIMIT - INTERVAL {
+        if began.elapsed() < HANGS {
             assert_eq!(resources.gpu, None, "it hangs");
             assert!(resources.age_ms < 5000, "{} ms", resources.age_ms);
         }

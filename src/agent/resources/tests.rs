@@ -123,10 +123,8 @@ fn who_hangs_is_named_by_the_others_once() {
     cells.begin(1, began + program::LIMIT + Duration::from_millis(1));
     assert!(cells.lock()[0].said);
     cells.end(0, began, Ok(None));
-    assert_eq!(
-        (cells.lock()[0].at_it, &cells.lock()[0].reading),
-        (None, &None)
-    );
+    let ended = &cells.lock()[0];
+    assert_eq!((ended.at_it, &ended.reading), (None, &None));
 }
 
 #[test]
