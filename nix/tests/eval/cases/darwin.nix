@@ -1,7 +1,7 @@
 # Hosts on nix-darwin.
 { lib, words, ... }:
 let
-  inherit (words) fleet fact;
+  inherit (words) fact;
 in
 [
   {

@@ -1,7 +1,12 @@
 # Hosts on NixOS, and what must be there.
 { lib, words, ... }:
 let
-  inherit (words) token fleet unit fact;
+  inherit (words)
+    token
+    fleet
+    unit
+    fact
+    ;
 in
 [
   {
