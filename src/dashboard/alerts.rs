@@ -45,12 +45,6 @@ use crate::dashboard::store::{Store, StoreError};
 use crate::run::id::HostName;
 use watch::Watch;
 
-/// Whether nothing is to be told of a host now, because somebody works on it. The one place to ask: maintenance windows go
-/// here.
-pub fn suppressed(_host: &HostName, _now: Millis) -> bool {
-    false
-}
-
 /// A channel, and what wakes its task.
 #[derive(Debug)]
 pub struct Told {

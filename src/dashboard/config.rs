@@ -10,10 +10,10 @@ use crate::base::config_file;
 use crate::base::secret::Secret;
 use crate::dashboard::Keep;
 use crate::dashboard::access::address::Network;
-use crate::dashboard::metrics;
 use crate::dashboard::alerts::rules::Rule;
 use crate::dashboard::alerts::settings::AlertSettings;
 use crate::dashboard::alerts::settings::channel::ChannelSettings;
+use crate::dashboard::metrics;
 use crate::dashboard::tls::TlsFiles;
 use crate::wire::key::dashboard_host;
 

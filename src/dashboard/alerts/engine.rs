@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::conditions::{Found, Judged, judge};
 use super::memory::Memory;
 use super::reading::Reading;
-use super::rules::Rule;
+use super::rules::{Condition, Rule};
 use crate::base::clock::Millis;
 use crate::run::id::{HostName, RunId};
 
@@ -139,13 +139,13 @@ impl Engine {
     }
 
     /// Looks at all hosts. What it answers has happened once [`accept`](Self::accept) is told so; until then the next look
-    /// answers it again. Of a host that `suppressed` names nothing fires.
+    /// answers it again. Nothing fires that `suppressed` names.
     pub fn look(
         &mut self,
         readings: &[Reading],
         memory: &Memory,
         now: Moment,
-        suppressed: impl Fn(&HostName, Millis) -> bool,
+        suppressed: impl Fn(&HostName, &Condition) -> bool,
     ) -> Vec<Change> {
         let mut changes = Vec::new();
         let room = MAX_FIRING.saturating_sub(self.n_firing());
@@ -162,7 +162,7 @@ impl Engine {
                 let is_suppressed = reading
                     .host
                     .as_ref()
-                    .is_some_and(|host| suppressed(host, now.wall));
+                    .is_some_and(|host| suppressed(host, &rule.condition));
                 let objects = subjects.entry(reading.host.clone()).or_default();
                 for what in settle(objects, judged, rule.hold, is_suppressed, now) {
                     if matches!(what.1, What::Fire { .. }) {

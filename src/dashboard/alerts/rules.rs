@@ -159,6 +159,11 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// Whether it is about a host that goes away: nobody is alarmed about those that are expected to.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::Offline | Self::Flapping { .. })
+    }
+
     /// Its name, as `on` has it.
     pub fn kind(&self) -> &'static str {
         match self {

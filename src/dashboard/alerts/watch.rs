@@ -16,7 +16,7 @@ use super::reading::Reading;
 use super::rules::{Condition, Rule};
 use super::settings::AlertSettings;
 use super::settings::written::MAX_WITHIN;
-use super::{Alerts, suppressed};
+use super::Alerts;
 use crate::base::clock::{self, Millis};
 use crate::dashboard::fleet::Fleet;
 use crate::dashboard::live::{self, Live};
@@ -204,6 +204,12 @@ impl Watch {
         };
         let mut readings = self.fleet.readings();
         readings.push(self.own.clone());
+        let fleet = &self.fleet;
+        // Under maintenance nothing is told of a host; of one that comes and goes only that it has gone.
+        let suppressed = |host: &HostName, of: &Condition| {
+            let why = fleet.suppressed(host, now.instant).map(|own| own.why);
+            why == Some(Absence::Maintenance) || (why.is_some() && of.is_absence())
+        };
         let changes = self.engine.look(&readings, &self.memory, now, suppressed);
         if changes.is_empty() && self.cursor == self.stored_cursor {
             return Ok(());

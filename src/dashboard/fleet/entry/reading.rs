@@ -21,7 +21,7 @@ impl Fleet {
 impl Entry {
     fn reading(&self, host: &HostName, multiplier: u32, now: Instant) -> Reading {
         let (status, _) = liveness::status(&self.signs, self.limit(multiplier), now);
-        let mut tags = Vec::new();
+        let mut tags = self.tags.to_vec();
         if let Some(register) = &self.register {
             let own = [
                 &register.device_type,

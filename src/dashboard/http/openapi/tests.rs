@@ -5,9 +5,9 @@ use crate::run::event::{Builds, Failure, Fetches, Progress, ProgressUnit, Runnin
 use crate::run::id::RunId;
 use crate::run::phase::{Phase, RunState};
 use crate::wire::api::{
-    Absence, Alert, AlertChannel, AlertDelivery, Capacity, ChannelTest, Eta, Host, HostActivity, HostCapacity, HostEvent,
-    HostEventKind, HostEvents, HostLiveness, HostResources, HostStatus, LeftOut, Maintenance, MetricsHistory, RecentMetrics,
-    Run, RunPhase,
+    Absence, Alert, AlertChannel, AlertDelivery, Capacity, ChannelTest, Eta, Host, HostActivity,
+    HostCapacity, HostEvent, HostEventKind, HostEvents, HostLiveness, HostResources, HostStatus,
+    LeftOut, Maintenance, MetricsHistory, RecentMetrics, Run, RunPhase,
 };
 use crate::wire::resources::{
     AgentUsage, Amount, Disk, FailedUnits, Gpu, GpuKind, HostFacts, Resources,
