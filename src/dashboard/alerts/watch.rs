@@ -25,7 +25,7 @@ use crate::dashboard::store::events::StoredEvent;
 use crate::dashboard::store::{Store, StoreError};
 use crate::run::id::HostName;
 use crate::run::phase::RunState;
-use crate::wire::api::HostStatus;
+use crate::wire::api::{Absence, HostStatus};
 
 /// Events that are read at once.
 const EVENTS: u32 = 500;
