@@ -41,7 +41,6 @@
 pub mod api;
 pub mod frame;
 pub mod record;
-pub mod resources;
 pub mod to_agent;
 pub mod to_dashboard;
 

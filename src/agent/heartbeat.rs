@@ -8,7 +8,6 @@ use tokio::time::MissedTickBehavior;
 use crate::agent::identity::Identity;
 use crate::agent::metrics::Sample;
 use crate::agent::runs::Current;
-use crate::base::clock;
 use crate::wire::to_dashboard::{Heartbeat, ToDashboard};
 
 /// What heartbeats are made of.
@@ -53,9 +52,6 @@ impl Cells {
             command_pid: current.and_then(|current| current.pid),
             metrics: sample.metrics(),
             activity: current.map(|current| current.activity.clone()),
-            at: Some(clock::now()),
-            resources: None,
-            agent: None,
         }
     }
 }

@@ -3,7 +3,6 @@
 use crate::agent::identity::Identity;
 use crate::agent::launcher::Offer;
 use crate::agent::metrics::Sample;
-use crate::base::clock;
 use crate::wire::PROTOCOL;
 use crate::wire::to_dashboard::{KnownRun, Register};
 
@@ -32,9 +31,6 @@ pub fn message(
         repo_url: offer.repo_url,
         repo_dir: offer.repo_dir,
         protocol: Some(PROTOCOL),
-        offline_after: None,
-        at: Some(clock::now()),
-        facts: None,
         commands: offer.commands,
         runs,
     }

@@ -109,7 +109,6 @@ fn to_dashboard() {
                 last_seq: Seq(41),
                 alive: true,
             }],
-            ..Register::default()
         })),
     );
     check(
@@ -133,7 +132,6 @@ fn to_dashboard() {
                 progress: Some(progress()),
                 since: 1_769_847_330_250,
             }),
-            ..Heartbeat::default()
         })),
     );
     check(

@@ -6,7 +6,6 @@ use crate::run::event::Progress;
 use crate::run::id::{CommandName, RunId, Seq};
 use crate::run::phase::Phase;
 use crate::run::view::RunView;
-use crate::wire::resources::{AgentUsage, HostFacts, Resources};
 
 /// A text frame from an agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,15 +64,6 @@ pub struct Register {
     /// The protocol that the agent speaks; the earlier ones do not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub protocol: Option<u32>,
-    /// After how many intervals without a heartbeat the host counts as offline; the dashboard's own setting where absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub offline_after: Option<u32>,
-    /// The host's clock when this was sent, in milliseconds since the epoch; protocol 3 only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub at: Option<u64>,
-    /// What stays the same while the host runs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub facts: Option<HostFacts>,
     /// The commands that it offers.
     pub commands: Vec<OfferedCommand>,
     /// The runs whose journals it keeps because the dashboard has not acknowledged all of them, and the one that runs.
@@ -126,15 +116,6 @@ pub struct Heartbeat {
     pub metrics: Option<Metrics>,
     /// What the host is doing, in protocol 3.
     pub activity: Option<Activity>,
-    /// The host's clock when this was made, in milliseconds since the epoch; protocol 3 only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub at: Option<u64>,
-    /// What the agent reads of its host by itself.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resources: Option<Resources>,
-    /// What the agent itself needs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub agent: Option<AgentUsage>,
 }
 
 /// What a host is doing.
