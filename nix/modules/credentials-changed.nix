@@ -11,12 +11,21 @@ let
   name = "${unit}-credentials";
   # "NAME:FILE", as in LoadCredential=.
   file = credential: lib.concatStringsSep ":" (lib.tail (lib.splitString ":" credential));
+  # agenix and sops-nix write a new directory /run/NAME.d/N, have the link /run/NAME lead there and remove the one before. A
+  # watch of a file does not notice that its path leads to another one now; the directory of directories does change.
+  generations =
+    path:
+    let
+      below = builtins.match "/run/([^/]+)/.+" path;
+    in
+    lib.optional (below != null) "/run/${lib.head below}.d";
+  watched = path: [ path ] ++ generations path;
 in
 {
   paths.${name} = {
     description = "Changes of the credentials of ${unit}.service";
     wantedBy = [ "multi-user.target" ];
-    pathConfig.PathChanged = map file credentials;
+    pathConfig.PathChanged = lib.unique (lib.concatMap watched (map file credentials));
   };
   services.${name} = {
     description = "Restart of ${unit}.service for changed credentials";

@@ -124,6 +124,37 @@ def check_rotation(node, cli):
         loaded = node.exec("cat", f"/run/credentials/{unit}.service/agent-token").strip()
         expect(f"what {unit} has", loaded, "5" * 64)
     wait_until("the host is online with the new token", lambda: online(node, cli), 30)
+    # One that runs still has the files from before.
+    wait_until("nobody looks at the token any more", at_rest, 30)
+    check_generations(node, pids()[0])
+
+
+def check_generations(node, pid):
+    """As agenix and sops-nix have it: a link to a directory of secrets, and a new directory at each activation."""
+    def generation(number, text):
+        there = f"/run/agenix.d/{number}"
+        node.exec("sh", "-c", f"mkdir -p {there} && echo {text} > {there}/token && ln -sfT {there} /run/agenix && rm -rf /run/agenix.d/{number - 1}")
+
+    def is_loaded(text):
+        _, loaded = node.try_exec("cat", "/run/credentials/nixfleet-agent.service/agent-token")
+        return loaded.strip() == text and show(node, "nixfleet-agent.service", "MainPID") not in ("0", pid)
+
+    # What the module writes for such a file; nix/tests/eval has a case of it.
+    units = {
+        "nixfleet-agent.service": "[Service]\nLoadCredential=\nLoadCredential=agent-token:/run/agenix/token\n",
+        "nixfleet-agent-credentials.service": "[Service]\nExecStart=\nExecStart=/usr/local/lib/nixfleet/credentials-changed "
+                                              "nixfleet-agent.service agent-token:/run/agenix/token\n",
+        "nixfleet-agent-credentials.path": "[Path]\nPathChanged=\nPathChanged=/run/agenix/token\nPathChanged=/run/agenix.d\n",
+    }
+    generation(1, "5" * 64)
+    for unit, text in units.items():
+        write(node.path(f"/etc/systemd/system/{unit}.d/agenix.conf"), text)
+    node.exec("systemctl", "daemon-reload")
+    node.exec("systemctl", "restart", "nixfleet-agent-credentials.path", "nixfleet-agent.service")
+    wait_until("the agent has the first generation", lambda: is_loaded("5" * 64), 30)
+    pid = show(node, "nixfleet-agent.service", "MainPID")
+    generation(2, "6" * 64)
+    wait_until("the agent has the second generation", lambda: is_loaded("6" * 64), 30)
 
 
 def online(node, cli):

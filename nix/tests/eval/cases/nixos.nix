@@ -86,7 +86,7 @@ in
     config.services.nixfleet = {
       enable = true;
       agent.url = "wss://fleet.example.org:8000";
-      agent.tokenFile = token;
+      agent.tokenFile = "/run/agenix/token";
       dashboard.enable = true;
       dashboard.tls.certFile = "/var/lib/acme/x/fullchain.pem";
       dashboard.tls.keyFile = "/var/lib/acme/x/key.pem";
@@ -99,10 +99,16 @@ in
         looks = name: unit config "${name}-credentials";
       in
       [
-        (fact "the agent's token is not watched" (watched "nixfleet-agent" == [ token ]))
+        (fact "the agent's token, or its next generation, is not watched" (
+          watched "nixfleet-agent" == [
+            "/run/agenix/token"
+            "/run/agenix.d"
+          ]
+        ))
         (fact "token, certificate and key of the dashboard are not watched" (
           watched "nixfleet-dashboard" == [
-            token
+            "/run/agenix/token"
+            "/run/agenix.d"
             "/var/lib/acme/x/fullchain.pem"
             "/var/lib/acme/x/key.pem"
           ]
