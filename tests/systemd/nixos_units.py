@@ -95,6 +95,22 @@ def check_metrics(node, cli):
     expect("what the agent sees of the home", node.exec("ls", "-A", f"/proc/{pid}/root/home/ada").split(), [".cache"])
 
 
+def check_secret(node):
+    """The agents' token is in its file and in the credentials of the two services, and nowhere that others look."""
+    token = node.exec("cat", TOKEN).strip()
+    expect("the token is what the agent has", node.exec("cat", "/run/credentials/nixfleet-agent.service/agent-token").strip(), token)
+    places = {
+        "properties of units": "systemctl show 'nixfleet-*'",
+        "the journal": "journalctl --no-pager",
+        "environments and arguments": "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline | tr '\\0' '\\n'",
+        "files that all may read": "find /etc /usr/local /nix /run/systemd -type f -perm /044 -exec cat {} +",
+    }
+    for place, command in places.items():
+        said = node.exec("sh", "-c", f"{{ {command}; }} 2>/dev/null | cat -v")
+        expect(f"something is in {place}", len(said) > 100, True)
+        expect(f"the token is in {place}", token in said, False)
+
+
 def show(node, unit, key):
     return node.exec("systemctl", "show", f"--property={key}", "--value", unit).strip()
 
@@ -185,6 +201,7 @@ def check(node):
     status, said = node.try_exec(*cli, "run", node.name, "hello")
     expect(f"exit status of a run ({said})", status, 0)
     expect(f"what it printed ({said})", "hello from root" in said, True)
+    check_secret(node)
     check_rotation(node, cli)
     for unit, limit in EXPOSURE.items():
         said = node.exec("systemd-analyze", "security", "--no-pager", f"--threshold={limit}", f"{unit}.service")

@@ -78,8 +78,8 @@ mod tests {
     use rustls::{ClientConfig, ClientConnection, RootCertStore};
     use tokio_util::sync::CancellationToken;
 
-    use super::super::{TlsFiles, serve};
     use super::*;
+    use crate::dashboard::tls::{TlsFiles, serve};
 
     /// A certificate for `localhost` and its key; none without the program that makes them.
     fn make(dir: &Path, name: &str) -> Option<(TlsFiles, CertificateDer<'static>)> {
