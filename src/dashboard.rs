@@ -20,7 +20,6 @@ mod upkeep;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -54,7 +53,7 @@ pub struct Settings {
     /// Who may come in.
     pub access: Access,
     /// With a certificate, everything is spoken over TLS.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub tls: Option<tls::Tls>,
     /// The page's files are read from this folder instead of the ones built in.
     pub ui_dir: Option<PathBuf>,
     /// Where people reach the dashboard. With it, the start prints the address, and before that, where nobody can log in

@@ -27,6 +27,9 @@ pub enum Action {
         /// The file.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// It is the root helper's file, and not the agent's. Accounts and programs that it names need not be on this machine.
+        #[arg(long)]
+        helper: bool,
     },
     /// As root: start, stop and list runs for an agent that is not root, over a Unix socket.
     Helper {
