@@ -73,7 +73,9 @@ pub fn main_with(args: impl IntoIterator<Item = OsString>, self_command: SelfCom
     };
     let done = match args.action {
         None => start::run(args.config.as_deref(), args.once, self_command).map(|()| 0),
-        Some(Action::CheckConfig { config }) => return start::check_config(&config),
+        Some(Action::CheckConfig { config, helper }) => {
+            return start::check_config(&config, helper);
+        }
         Some(Action::Key(command)) => key(&command).map(|()| 0),
         Some(Action::Status { config, json }) => return ask::run(config.as_deref(), json),
         Some(Action::Steps { steps }) => return steps::perform(&steps),

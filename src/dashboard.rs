@@ -24,7 +24,6 @@ mod upkeep;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -68,7 +67,7 @@ pub struct Settings {
     /// them. Empty for whichever the agent's request names.
     pub agent_hosts: Vec<String>,
     /// With a certificate, everything is spoken over TLS.
-    pub tls: Option<Arc<rustls::ServerConfig>>,
+    pub tls: Option<tls::Tls>,
     /// The page's files are read from this folder instead of the ones built in.
     pub ui_dir: Option<PathBuf>,
     /// Where people reach the dashboard. With it, the start prints the address, and before that, where nobody can log in

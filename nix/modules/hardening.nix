@@ -98,4 +98,27 @@ in
       ];
     }
   );
+
+  # Root that reads two files and asks systemd. No mounts of its own: a unit that has some sees no credentials of others, and
+  # these are what is compared.
+  credentialsChanged = defaults {
+    CapabilityBoundingSet = "CAP_DAC_READ_SEARCH";
+    DevicePolicy = "closed";
+    IPAddressDeny = "any";
+    KeyringMode = "private";
+    LockPersonality = true;
+    MemoryDenyWriteExecute = true;
+    NoNewPrivileges = true;
+    RestrictAddressFamilies = [ "AF_UNIX" ];
+    RestrictNamespaces = true;
+    RestrictRealtime = true;
+    RestrictSUIDSGID = true;
+    SystemCallArchitectures = "native";
+    SystemCallErrorNumber = "EPERM";
+    SystemCallFilter = [
+      "@system-service"
+      "~@privileged @resources"
+    ];
+    UMask = "0077";
+  };
 }

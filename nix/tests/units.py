@@ -12,6 +12,7 @@ DIFFERENT = {
     ("Service", "ExecStart"),
     # Where the token comes from is an option.
     ("Service", "LoadCredential"),
+    ("Path", "PathChanged"),
     # On NixOS a token that is made comes first.
     ("Unit", "After"),
     ("Unit", "Wants"),
@@ -39,7 +40,7 @@ def read(path):
 def main():
     measured, golden = Path(sys.argv[1]), Path(sys.argv[2])
     compared = wrong = 0
-    for unit in sorted(golden.glob("*/nixfleet-*.service")) + sorted(golden.glob("*/nixfleet-*.socket")):
+    for unit in sorted(golden.glob("*/nixfleet-*.service")) + sorted(golden.glob("*/nixfleet-*.socket")) + sorted(golden.glob("*/nixfleet-*.path")):
         other = measured / unit.name
         if not other.exists():
             continue

@@ -27,6 +27,9 @@ pub enum Action {
         /// The file.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// It is the root helper's file, and not the agent's. Accounts and programs that it names need not be on this machine.
+        #[arg(long)]
+        helper: bool,
     },
     /// Ask the agent that runs here how it is. Exit status 0 when it is connected and its heartbeats are acknowledged, 1 when
     /// not, 2 when no agent answers.

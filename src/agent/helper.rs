@@ -29,6 +29,7 @@ mod server;
 mod trust;
 
 pub use client::Client;
+pub use config::check as check_config;
 pub use protocol::{Answer, MAX_ANSWER, MAX_REQUEST, Request, parse};
 pub use server::run;
 

@@ -20,10 +20,16 @@ use crate::agent::uplink::{Reconnect, Tls, Uplink};
 use crate::agent::{facts, helper, metrics, replace, resources, stasysmo, state_dir};
 use crate::base::{logging, shutdown};
 
-/// Checks a file as `check-config` does: without the environment's token or state directory being looked at on disk.
-pub fn check_config(path: &Path) -> ExitCode {
-    match config::load(Some(path), Environment::of_process()) {
-        Ok(_) => ExitCode::SUCCESS,
+/// Checks a file as `check-config` does: without the environment's token or state directory being looked at on disk. With
+/// `of_helper` it is the root helper's.
+pub fn check_config(path: &Path, of_helper: bool) -> ExitCode {
+    let checked = if of_helper {
+        helper::check_config(path)
+    } else {
+        config::load(Some(path), Environment::of_process()).map(drop)
+    };
+    match checked {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:#}");
             ExitCode::FAILURE

@@ -149,7 +149,9 @@ impl Supervisor {
         let mut open = true;
         self.take_stop(pty, false);
         loop {
-            if self.pace.rests(Instant::now()).is_none() {
+            let now = Instant::now();
+            // What is about to be written is to be all that there is.
+            if self.pace.rests(now).is_none() || self.output.is_due(now) {
                 open = self.look(pty, open);
             }
             self.output.tick();

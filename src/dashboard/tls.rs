@@ -1,6 +1,7 @@
 //! Serving: plain, or with TLS when there is a certificate; and draining at the end.
 
 mod first_bytes;
+mod renewal;
 mod validity;
 
 use std::net::{SocketAddr, TcpListener};
@@ -20,6 +21,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_util::sync::CancellationToken;
 
 use first_bytes::FirstBytes;
+use renewal::Stamps;
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -38,12 +40,23 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+/// A certificate and its key as read, and where they came from, so that renewed ones are taken.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    files: TlsFiles,
+    /// Of the files as they were read.
+    stamps: Stamps,
+    config: Arc<ServerConfig>,
+}
+
 impl TlsFiles {
     /// Reads both files.
     ///
     /// # Errors
     /// One cannot be read, is not PEM, or the key is another certificate's; the text names the file.
-    pub fn load(&self) -> anyhow::Result<Arc<ServerConfig>> {
+    pub fn load(&self) -> anyhow::Result<Tls> {
+        // Before they are read: what is written meanwhile is new.
+        let stamps = Stamps::of(self);
         let chain = CertificateDer::pem_file_iter(&self.cert)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|error| unreadable("tls_cert_file", &self.cert, "certificate", &error))?;
@@ -69,7 +82,11 @@ impl TlsFiles {
             })?;
         // The agents' WebSocket starts as an HTTP/1.1 request.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+        Ok(Tls {
+            files: self.clone(),
+            stamps,
+            config: Arc::new(config),
+        })
     }
 }
 
@@ -100,13 +117,13 @@ fn limited<A: axum_server::Address, Acceptor>(
 }
 
 /// Serves `router` without Nagle's delay (acknowledgements and lines are small messages that somebody waits for) until
-/// `shutdown`, then lets open requests end for at most [`DRAIN`].
+/// `shutdown`, then lets open requests end for at most [`DRAIN`]. A certificate that is renewed meanwhile is taken.
 ///
 /// # Errors
 /// The listener does not work.
 pub async fn serve(
     listener: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Tls>,
     router: Router,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -122,16 +139,19 @@ pub async fn serve(
     };
     // No delay: acknowledgements and lines are small messages that somebody waits for, and might wait 40 ms.
     let served = async {
-        if let Some(config) = tls {
-            let config = RustlsConfig::from_config(config);
-            let server = axum_server::from_tcp_rustls(listener, config)?;
-            limited(server.map(|acceptor| {
+        if let Some(tls) = tls {
+            let config = RustlsConfig::from_config(tls.config.clone());
+            let server = axum_server::from_tcp_rustls(listener, config.clone())?;
+            let served = limited(server.map(|acceptor| {
                 let acceptor = acceptor.handshake_timeout(HANDSHAKE);
                 FirstBytes::new(acceptor.acceptor(NoDelayAcceptor::new()), HEAD)
             }))
             .handle(handle.clone())
-            .serve(service)
-            .await
+            .serve(service);
+            tokio::select! {
+                served = served => served,
+                never = renewal::renew(tls, config) => match never {},
+            }
         } else {
             let acceptor = FirstBytes::new(NoDelayAcceptor::new(), HEAD);
             limited(axum_server::from_tcp(listener)?.acceptor(acceptor))

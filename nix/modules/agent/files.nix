@@ -23,26 +23,19 @@ rec {
       settings = removeAttrs cfg.settings executed;
     };
 
-  # The helper's file. Its own keys name an account, which a build machine does not know: what is executed is checked as the
-  # file of an agent that does without a helper.
+  # The helper's file. The account that it names is the host's, and no business of the machine that builds it.
   helper =
     cfg: account:
-    let
-      execution = lib.filterAttrs (key: _: lib.elem key executed) cfg.settings;
-    in
     checked {
       name = "nixfleet-helper.toml";
       inherit (cfg) package;
-      settings = execution // {
+      settings = lib.filterAttrs (key: _: lib.elem key executed) cfg.settings // {
         client_user = account;
         client_group = account;
         state_dir = "/var/lib/nixfleet";
         log_level = cfg.settings.log_level or "info";
       };
-      probe = execution // {
-        url = "ws://localhost";
-        token_file = "/none";
-      };
+      flags = "--helper";
     };
 
   # A file that `package` has found valid. `check-config` needs no secret, no network and none of the files that are named.
@@ -52,16 +45,15 @@ rec {
       name,
       package,
       settings,
-      # What to check, where that is not the file itself.
-      probe ? settings,
       program ? "nixfleet-agent",
+      # To check-config, beside the file.
+      flags ? "",
     }:
     let
       file = toml.generate name settings;
-      checkedFile = if probe == settings then file else toml.generate "probe-${name}" probe;
       canCheck = pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform;
       checkedBuild = pkgs.runCommand name { preferLocalBuild = true; } ''
-        ${package}/bin/${program} check-config --config ${checkedFile}
+        ${package}/bin/${program} check-config ${flags} --config ${file}
         cp ${file} $out
       '';
     in

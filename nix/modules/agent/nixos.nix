@@ -20,6 +20,11 @@ let
   checks = import ./assertions.nix { inherit lib; };
   hardening = import ../hardening.nix { inherit lib; };
   name = "nixfleet-agent";
+  credentials = [ "agent-token:${cfg.effectiveTokenFile}" ];
+  changed = import ../credentials-changed.nix {
+    inherit lib credentials;
+    unit = name;
+  };
   socket = "/run/nixfleet/helper.sock";
 
   # Outside /usr and /etc a sandboxed unit sees next to nothing of these.
@@ -132,6 +137,9 @@ in
       "d /var/lib/nixfleet/runs 2750 root ${name} - -"
     ];
 
+    systemd.paths = changed.paths;
+    systemd.services.nixfleet-agent-credentials = changed.services.nixfleet-agent-credentials;
+
     systemd.services.nixfleet-agent = {
       description = "NixFleet agent";
       # Nothing is required: what this unit requires could stop it in the middle of a switch.
@@ -162,7 +170,7 @@ in
           ExecStart = "${cfg.package}/bin/nixfleet-agent --config ${cfg.configFile}";
           User = name;
           Group = name;
-          LoadCredential = [ "agent-token:${cfg.effectiveTokenFile}" ];
+          LoadCredential = credentials;
           StateDirectory = "nixfleet-agent";
           StateDirectoryMode = "0700";
           # For a socket of the local API, where one is configured.

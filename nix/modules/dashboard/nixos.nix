@@ -22,6 +22,16 @@ let
   ours = import ../../packages.nix pkgs;
   name = "nixfleet-dashboard";
   credentials = "/run/credentials/${name}.service";
+  loaded = [
+    "agent-token:${cfg.effectiveTokenFile}"
+  ]
+  ++ optional tls "tls-cert:${cfg.tls.certFile}"
+  ++ optional (cfg.tls.keyFile != null) "tls-key:${cfg.tls.keyFile}";
+  changed = import ../credentials-changed.nix {
+    inherit lib;
+    unit = name;
+    credentials = loaded;
+  };
 
   tls = cfg.tls.certFile != null;
   bare = lib.removePrefix "[" (lib.removeSuffix "]" cfg.address);
@@ -109,7 +119,7 @@ in
         type = types.nullOr secretFile;
         default = null;
         example = "/var/lib/acme/fleet.example.org/key.pem";
-        description = "Its private key, outside the store; loaded as a credential. Restart the service when it is renewed.";
+        description = "Its private key, outside the store; loaded as a credential. A renewed one is taken within seconds, by a restart.";
       };
     };
 
@@ -210,6 +220,9 @@ in
     environment.systemPackages = [ (lib.hiPrio onPath) ];
     networking.firewall.allowedTCPPorts = mkIf cfg.openFirewall [ cfg.port ];
 
+    systemd.paths = changed.paths;
+    systemd.services.nixfleet-dashboard-credentials = changed.services.nixfleet-dashboard-credentials;
+
     systemd.services.nixfleet-dashboard = {
       description = "NixFleet dashboard";
       wants = [ "network-online.target" ] ++ optional fleet.generatesToken "nixfleet-credentials.service";
@@ -223,11 +236,7 @@ in
         ExecStart = "${cfg.package}/bin/${name} --config ${cfg.configFile}";
         User = name;
         Group = name;
-        LoadCredential = [
-          "agent-token:${cfg.effectiveTokenFile}"
-        ]
-        ++ optional tls "tls-cert:${cfg.tls.certFile}"
-        ++ optional (cfg.tls.keyFile != null) "tls-key:${cfg.tls.keyFile}";
+        LoadCredential = loaded;
         StateDirectory = name;
         StateDirectoryMode = "0700";
         Restart = "always";

@@ -45,6 +45,7 @@ in
     systemd = {
       services = units;
       sockets = units;
+      paths = units;
       user.services = any;
       tmpfiles.rules = list;
       package = value "/systemd";

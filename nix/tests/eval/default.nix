@@ -203,19 +203,25 @@ in
   # The hosts of ../../template, on whole systems.
   template =
     let
-      hosts = {
+      onNixos = {
         hub = systems.nixos ../../template/hosts/hub.nix;
         web1 = systems.nixos ../../template/hosts/web1.nix;
-      }
-      // lib.optionalAttrs (nixDarwin != null) { mac1 = systems.darwin ../../template/hosts/mac1.nix; };
+      };
+      hosts =
+        onNixos
+        // lib.optionalAttrs (nixDarwin != null) { mac1 = systems.darwin ../../template/hosts/mac1.nix; };
       wrong = lib.filterAttrs (_: sentences: sentences != nothing) (
         lib.mapAttrs (_: host: ours (said host.config)) hosts
       );
+      systemsOf = lib.filter (lib.hasSuffix ".drv") (
+        lib.mapAttrsToList (_: host: host.config.system.build.toplevel.drvPath) onNixos
+      );
     in
-    if wrong == { } then
-      "${toString (lib.length (lib.attrNames hosts))} hosts"
+    if wrong != { } then
+      throw "the template: ${builtins.toJSON wrong}"
     else
-      throw "the template: ${builtins.toJSON wrong}";
+      # Those on NixOS as far as to what would be built of them.
+      "${toString (lib.length (lib.attrNames hosts))} hosts, of which ${toString (lib.length systemsOf)} to their systems";
 
   # What types refuse is no assertion, and ends the evaluation: one at a time.
   refused = lib.mapAttrs (

@@ -22,6 +22,13 @@
         dashboard.succeed("systemctl restart nixfleet-credentials.service")
         assert dashboard.succeed(f"cat {file}") == before
 
+    with subtest("a new token counts at once, for both"):
+        pid = agent_pid(dashboard)
+        dashboard.succeed(f"echo {'5' * 64} > {file}")
+        dashboard.wait_until_succeeds(f"test \"$(systemctl show --property MainPID --value nixfleet-agent.service)\" != {pid}", timeout=60)
+        dashboard.wait_until_succeeds("grep 5555 /run/credentials/nixfleet-dashboard.service/agent-token", timeout=60)
+        fleet.wait_for_status("dashboard", "online")
+
     with subtest("the administrator's link is in the journal"):
         dashboard.succeed("journalctl --unit nixfleet-dashboard.service | grep 'http://127.0.0.1:8000/'")
   '';

@@ -11,7 +11,7 @@
     fleet.wait_for_status("dashboard", "online")
 
     with subtest("exposure in tenths"):
-        for unit, limit in (("nixfleet-agent", 20), ("nixfleet-dashboard", 15), ("nixfleet-agent-helper", 25), ("nixfleet-credentials", 20)):
+        for unit, limit in (("nixfleet-agent", 20), ("nixfleet-dashboard", 15), ("nixfleet-agent-helper", 25), ("nixfleet-credentials", 20), ("nixfleet-agent-credentials", 35), ("nixfleet-dashboard-credentials", 35)):
             dashboard.succeed(f"systemd-analyze security --no-pager --threshold={limit} {unit}.service")
 
     with subtest("nobody else talks to the helper"):

@@ -124,6 +124,11 @@ impl Output {
         }
     }
 
+    /// Whether output has waited long enough to be written.
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.output_due().is_some_and(|due| due <= now)
+    }
+
     fn output_due(&self) -> Option<Instant> {
         self.has_output().then(|| {
             self.flushed

@@ -29,6 +29,11 @@ in
       ))
       (fact "the files are not where it leads to" (config.environment.etc ? "nixfleet/agent.toml"))
       (fact "the account is not made" (lib.elem "_nixfleet-agent" config.users.knownUsers))
+      # With the same property list launchd would leave an agent with settings from before.
+      (fact "changed settings do not reach the agent" (
+        lib.hasInfix (builtins.unsafeDiscardStringContext "!= ${config.services.nixfleet.agent.configFile} ]") config.system.activationScripts.postActivation.text
+        && lib.hasInfix "launchctl kill SIGTERM system/org.nixos.nixfleet-agent" config.system.activationScripts.postActivation.text
+      ))
       (fact "darwin-rebuild is not what is executed" (
         config.services.nixfleet.agent.helperFile.settings.rebuild.tool == "darwin-rebuild"
       ))

@@ -82,6 +82,51 @@ in
     ];
   }
   {
+    name = "a new token or certificate reaches who has a copy of it";
+    config.services.nixfleet = {
+      enable = true;
+      agent.url = "wss://fleet.example.org:8000";
+      agent.tokenFile = "/run/agenix/token";
+      dashboard.enable = true;
+      dashboard.tls.certFile = "/var/lib/acme/x/fullchain.pem";
+      dashboard.tls.keyFile = "/var/lib/acme/x/key.pem";
+    };
+    facts =
+      config:
+      let
+        watched = name: config.systemd.paths."${name}-credentials".pathConfig.PathChanged;
+        loaded = name: (unit config name).serviceConfig.LoadCredential;
+        looks = name: unit config "${name}-credentials";
+      in
+      [
+        (fact "the agent's token, or its next generation, is not watched" (
+          watched "nixfleet-agent" == [
+            "/run/agenix/token"
+            "/run/agenix.d"
+          ]
+        ))
+        (fact "token, certificate and key of the dashboard are not watched" (
+          watched "nixfleet-dashboard" == [
+            "/run/agenix/token"
+            "/run/agenix.d"
+            "/var/lib/acme/x/fullchain.pem"
+            "/var/lib/acme/x/key.pem"
+          ]
+        ))
+        (fact "something else is compared" (
+          lib.all (name: lib.hasSuffix (lib.escapeShellArgs (loaded name)) (looks name).scriptArgs) [
+            "nixfleet-agent"
+            "nixfleet-dashboard"
+          ]
+        ))
+        (fact "a unit with mounts of its own would see no credentials" (
+          !lib.any (key: lib.hasPrefix "Protect" key || lib.hasPrefix "Private" key) (
+            lib.attrNames (looks "nixfleet-agent").serviceConfig
+          )
+        ))
+      ];
+  }
+  {
     name = "metrics below /home are all that is there of it";
     config = fleet {
       agent.settings.metrics.stasysmo_paths = [
