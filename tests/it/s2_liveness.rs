@@ -2,6 +2,7 @@
 //! What needs a clock that stands still is beside the code: `dashboard::fleet::tests::contact`, `agent::uplink::tests::blip`;
 //! what a heartbeat is on the wire is in `tests/agent_process/beats.rs`.
 
+use crate::cli::nixfleet;
 use crate::support::Fleet;
 use crate::support::process::wait_until;
 
@@ -83,4 +84,42 @@ fn connection_error_triggers_reconnect() {
         let events = fleet.api.get("/api/hosts/web1/events?limit=1").body;
         (events["events"][0]["kind"] == "offline").then_some(())
     });
+}
+
+#[test]
+fn an_operator_says_by_command_line_that_a_host_may_be_away() {
+    let fleet = Fleet::start();
+    let agent = fleet.agent("web1", "device_type = \"laptop\"\n");
+    let say = |args: &[&str]| {
+        let output = nixfleet(&fleet, args);
+        let (out, error) = (output.stdout, String::from_utf8(output.stderr).unwrap());
+        (output.status.code(), String::from_utf8(out).unwrap(), error)
+    };
+    let (code, out, _) = say(&["maintenance", "web1", "--for", "2h", "--reason", "new disk"]);
+    assert!(
+        code == Some(0) && out.starts_with("web1 is under maintenance until 2"),
+        "{out}"
+    );
+    let (code, _, error) = say(&["maintenance", "web1", "nobody", "--for", "5m"]);
+    assert!(
+        code == Some(1) && error.contains("there is no host `nobody`"),
+        "{error}"
+    );
+    let (code, _, error) = say(&["maintenance", "web1"]);
+    assert!(code == Some(2) && error.contains("--for"), "{error}");
+    drop(agent);
+    wait_until("web1 to be offline", || {
+        let (_, out, _) = say(&["hosts"]);
+        out.contains("offline (maintenance)").then_some(())
+    });
+    let (_, out, _) = say(&["maintenance", "web1", "--end"]);
+    assert_eq!(out, "web1 is under no maintenance\n");
+    assert!(say(&["hosts"]).1.contains("offline (expected)"));
+    let (_, out, _) = say(&["absence", "web1", "--is", "unexpected"]);
+    assert_eq!(out, "web1 is not expected to be away at times\n");
+    let shown = wait_until("the end of the maintenance among the events", || {
+        let (_, out, _) = say(&["host", "web1"]);
+        out.contains("maintenance ended").then_some(out)
+    });
+    assert!(shown.contains("Status      offline, last seen"), "{shown}");
 }

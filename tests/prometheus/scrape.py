@@ -112,7 +112,8 @@ api = f"http://127.0.0.1:{port}/api/v1"
 
 def query(expression):
     status, body = fetch(f"{api}/query", form={"query": expression})
-    if status == 0:
+    # Not there yet, or not ready.
+    if status in (0, 503):
         return None
     answer = json.loads(body)
     if answer["status"] != "success":
@@ -132,11 +133,15 @@ for expression in [
     "process_resident_memory_bytes{job=\"nixfleet\"} > 1e6",
 ]:
     wait(f"answer to {expression}", lambda: query(expression))
-_, body = fetch(f"{api}/rules")
-groups = json.loads(body)["data"]["groups"]
-rules = [rule for group in groups for rule in group["rules"]]
-wait("evaluation of the rules", lambda: all(
-    rule["health"] == "ok" for group in json.loads(fetch(f"{api}/rules")[1])["data"]["groups"] for rule in group["rules"]))
+
+
+def loaded():
+    groups = json.loads(fetch(f"{api}/rules")[1])["data"]["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    return rules if all(rule["health"] == "ok" for rule in rules) else None
+
+
+rules = wait("evaluation of the rules", loaded)
 
 # Every expression of the page for Grafana; and none of a name that nothing here has.
 page = json.loads((ROOT / "contrib/grafana/nixfleet.json").read_text())
