@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use super::{Collector, Reading, disks, gpu, load, macos, memory, reboot, temperature, units};
 
-/// Between two readings of files in memory: a heartbeat's interval, within these limits.
-const CHEAP: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(10)];
+/// Between two readings of the memory: a heartbeat's interval, within these limits. The kernel adds it up anew for each reader.
+const MEMORY: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(10)];
+/// Of the load, which the kernel computes every 5 s, and the uptime.
+const LOAD: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(10)];
 /// Of what asks devices.
 const DEVICES: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(60)];
 /// Of what starts a program.
@@ -31,8 +33,8 @@ pub fn all(root: PathBuf, interval: Duration) -> Vec<Collector> {
         Collector::new(name, every(limits), move || read(&root))
     };
     let mut all = vec![
-        of("uptime", CHEAP, load::uptime),
-        of("memory", CHEAP, memory::read),
+        of("uptime", LOAD, load::uptime),
+        of("memory", MEMORY, memory::read),
         of("disks", DEVICES, disks::read),
         of("temperature", DEVICES, temperature::read),
         of("reboot", DEVICES, reboot::read),
@@ -42,7 +44,7 @@ pub fn all(root: PathBuf, interval: Duration) -> Vec<Collector> {
     all.push(Collector::new("gpu", every(PROGRAMS), move || {
         gpu::read(&of_gpu, &mut answered)
     }));
-    all.push(Collector::new("load", every(CHEAP), move || {
+    all.push(Collector::new("load", every(LOAD), move || {
         load::read(&root, &mut cores)
     }));
     all

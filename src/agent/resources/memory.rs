@@ -78,6 +78,8 @@ mod tests {
         for (text, expected) in [(MEMINFO, 25.0), (&more, 0.0), (&none, 100.0)] {
             let percent = amounts(text).unwrap().0.percent();
             assert!((0.0..=100.0).contains(&percent));
+            let memory = amounts(text).unwrap().0;
+            assert!(memory.available <= memory.total, "{memory:?}");
             assert!((percent - expected).abs() < 0.01, "{percent}");
         }
     }
