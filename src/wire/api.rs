@@ -8,8 +8,7 @@
 //!
 //! # Server-sent events
 //! `GET /api/events` sends `host` ([`Host`]) and `run` ([`Run`]) whenever one changes, after a first `hosts` ([`Hosts`])
-//! that holds them all. A later `hosts` replaces everything before it. `alerts` (`{}`) says that alerts have changed:
-//! `GET /api/alerts` tells how.
+//! that holds them all. A later `hosts` replaces everything before it. `alerts` (`{}`) says that `/api/alerts` has changed.
 //!
 //! `GET /api/runs/{id}/events` sends
 //! - `run` ([`Run`]): always first, and then on every change; while only its counters grow, a few times a second;

@@ -296,4 +296,18 @@ fn every_key_is_in_the_reference() {
         missing.is_empty(),
         "docs/configuration.md lacks {missing:?}"
     );
+    let alerts = read("docs/alerts.md");
+    let settings = "src/dashboard/alerts/settings";
+    let (rule, channel) = (
+        read(&format!("{settings}/written.rs")),
+        read(&format!("{settings}/channel.rs")),
+    );
+    let keys = fields(&rule, "WrittenRule").into_iter();
+    for key in keys.chain(fields(&channel, "WrittenChannel")) {
+        let key = if key == "hold" { "for" } else { key };
+        assert!(
+            alerts.contains(&format!("`{key}`")),
+            "docs/alerts.md lacks {key}"
+        );
+    }
 }

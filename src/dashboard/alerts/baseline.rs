@@ -178,14 +178,8 @@ mod tests {
     #[test]
     fn before_there_are_weeks_the_days_count_and_before_days_nothing() {
         assert_eq!(learnt(4).usual(3 * HOUR), None);
-        assert_eq!(
-            learnt(6)
-                .usual(23 * HOUR + 6 * 24 * HOUR)
-                .unwrap()
-                .mean
-                .round(),
-            20.0
-        );
+        let evening = learnt(6).usual(23 * HOUR + 6 * 24 * HOUR);
+        check(evening, 20.0, 2.0_f64.sqrt());
         check(learnt(7).usual(3 * HOUR), 80.0, 2.0_f64.sqrt());
         assert_eq!(Baseline::default().usual(0), None);
         for text in ["", "[]", "[{\"n\":1,\"m\":1,\"v\":1}]", "null"] {

@@ -31,11 +31,12 @@ fn message(event: Event) -> Message {
 
 /// Method, address, headers and body as text.
 async fn shown(request: Result<Request<Full<Bytes>>, String>) -> String {
+    use std::fmt::Write as _;
     let (parts, body) = request.unwrap().into_parts();
     let mut text = format!("{} {}\n", parts.method, parts.uri);
     for (name, value) in &parts.headers {
         if name != "user-agent" {
-            text += &format!("{name}: {}\n", value.to_str().unwrap());
+            writeln!(text, "{name}: {}", value.to_str().unwrap()).unwrap();
         }
     }
     let body = body.collect().await.unwrap().to_bytes();

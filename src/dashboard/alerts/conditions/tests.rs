@@ -1,3 +1,5 @@
+mod past;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,7 +57,7 @@ fn check(condition: &Condition, reading: &Reading, memory: &Memory, expected: &s
 }
 
 #[track_caller]
-fn resources(condition: &Condition, resources: Resources, expected: &str) {
+fn resources(condition: &Condition, resources: &Resources, expected: &str) {
     let memory = Memory::default();
     let online = reading(HostStatus::Online, Some(resources.clone()));
     check(condition, &online, &memory, expected);
@@ -109,32 +111,32 @@ fn disks_memory_units_and_reboots_of_hosts_that_are_there() {
     let patterns = |text: &str| vec![Pattern(text.into())];
     let disks = |over, mounts| Condition::Disk { over, mounts };
     let both = "/|the disk / is 95 % full\n/boot|the disk /boot is 99 % full";
-    resources(&disks(90.0, Vec::new()), full.clone(), both);
+    resources(&disks(90.0, Vec::new()), &full, both);
     resources(
         &disks(95.0, Vec::new()),
-        full.clone(),
+        &full,
         "/boot|the disk /boot is 99 % full",
     );
     resources(
         &disks(90.0, patterns("/b*")),
-        full.clone(),
+        &full,
         "/boot|the disk /boot is 99 % full",
     );
-    resources(&disks(99.5, Vec::new()), full.clone(), "");
+    resources(&disks(99.5, Vec::new()), &full, "");
     let memory = |over| Condition::Memory { over };
-    resources(&memory(94.9), full.clone(), "|95 % of the memory is in use");
-    resources(&memory(95.0), full.clone(), "");
+    resources(&memory(94.9), &full, "|95 % of the memory is in use");
+    resources(&memory(95.0), &full, "");
     let units = |units| Condition::FailedUnits { units };
     let failed = "a.service|the unit a.service has failed\nb.timer|the unit b.timer has failed";
-    resources(&units(Vec::new()), full.clone(), failed);
+    resources(&units(Vec::new()), &full, failed);
     resources(
         &units(patterns("*.timer")),
-        full.clone(),
+        &full,
         "b.timer|the unit b.timer has failed",
     );
     resources(
         &Condition::RebootNeeded,
-        full.clone(),
+        &full,
         "|needs a reboot for a new kernel, modules",
     );
     // Only some of the failed units have a name.
@@ -145,7 +147,7 @@ fn disks_memory_units_and_reboots_of_hosts_that_are_there() {
     });
     resources(
         &units(Vec::new()),
-        many,
+        &many,
         "a.service|the unit a.service has failed…",
     );
     let well = Resources {
@@ -159,7 +161,7 @@ fn disks_memory_units_and_reboots_of_hosts_that_are_there() {
         Condition::RebootNeeded,
         disks(90.0, Vec::new()),
     ] {
-        resources(&condition, well.clone(), "");
+        resources(&condition, &well, "");
     }
     for condition in [
         memory(1.0),
@@ -167,7 +169,7 @@ fn disks_memory_units_and_reboots_of_hosts_that_are_there() {
         Condition::RebootNeeded,
         disks(0.0, Vec::new()),
     ] {
-        resources(&condition, Resources::default(), "?");
+        resources(&condition, &Resources::default(), "?");
     }
 }
 
@@ -183,106 +185,16 @@ fn metrics_over_and_under_a_limit() {
     };
     resources(
         &metric(Bound::Over(90.0)),
-        hot.clone(),
+        &hot,
         "|temperature is 91.3 °C, over 90 °C",
     );
-    resources(&metric(Bound::Over(91.26)), hot.clone(), "");
+    resources(&metric(Bound::Over(91.26)), &hot, "");
     resources(
         &metric(Bound::Under(91.27)),
-        hot.clone(),
+        &hot,
         "|temperature is 91.3 °C, under 91.27 °C",
     );
-    resources(&metric(Bound::Over(0.0)), Resources::default(), "?");
-}
-
-#[test]
-fn the_newest_run_of_each_command_counts() {
-    let failed = Condition::RunFailed {
-        commands: Vec::new(),
-    };
-    let degraded = Condition::RunDegraded {
-        commands: Vec::new(),
-    };
-    let online = reading(HostStatus::Online, None);
-    let mut memory = Memory::default();
-    let ids: Vec<RunId> = (0..4).map(|_| RunId::new()).collect();
-    let end = |n: usize, state, reason: &str| RunEnd::new(ids[n], state, reason);
-    check(&failed, &online, &memory, "");
-    memory.ran(
-        &host(),
-        "switch",
-        end(1, RunState::Failed, "building: hello failed\nmore"),
-    );
-    check(
-        &failed,
-        &online,
-        &memory,
-        "switch|switch failed: building: hello failed",
-    );
-    check(&degraded, &online, &memory, "");
-    // Another command's success, an older run, and one that was stopped say nothing.
-    memory.ran(&host(), "pull", end(2, RunState::Succeeded, ""));
-    memory.ran(&host(), "switch", end(0, RunState::Succeeded, ""));
-    memory.ran(&host(), "switch", end(2, RunState::Stopped, ""));
-    check(
-        &failed,
-        &online,
-        &memory,
-        "switch|switch failed: building: hello failed",
-    );
-    let only_boot = Condition::RunFailed {
-        commands: vec![Pattern("boot".into())],
-    };
-    check(&only_boot, &online, &memory, "");
-    memory.ran(&host(), "switch", end(2, RunState::Degraded, ""));
-    check(&failed, &online, &memory, "");
-    check(
-        &degraded,
-        &online,
-        &memory,
-        "switch|switch left failed units",
-    );
-    memory.ran(&host(), "switch", end(3, RunState::RebootRequired, ""));
-    check(&degraded, &online, &memory, "");
-    for (state, words) in [
-        (RunState::Lost, "was lost"),
-        (RunState::TimedOut, "took too long"),
-        (RunState::RolledBack, "was rolled back"),
-    ] {
-        memory.ran(&host(), "switch", end(3, state, ""));
-        check(&failed, &online, &memory, &format!("switch|switch {words}"));
-    }
-}
-
-#[test]
-fn a_host_flaps_when_it_goes_away_too_often() {
-    let flapping = Condition::Flapping {
-        times: 3,
-        within: Duration::from_secs(600),
-    };
-    let online = reading(HostStatus::Online, None);
-    let mut memory = Memory::default();
-    let minute = |n: u64| NOW - n * 60_000;
-    // A departure is one, whether it passes through `reconnecting` or not.
-    for (at, status) in [
-        (20, "offline"),
-        (19, "online"),
-        (9, "reconnecting"),
-        (8, "offline"),
-        (7, "online"),
-        (6, "reconnecting"),
-        (5, "online"),
-    ] {
-        memory.became(&host(), status, minute(at));
-    }
-    check(&flapping, &online, &memory, "");
-    memory.became(&host(), "offline", minute(1));
-    check(
-        &flapping,
-        &online,
-        &memory,
-        "|went away 3 times within 10 min",
-    );
+    resources(&metric(Bound::Over(0.0)), &Resources::default(), "?");
 }
 
 #[test]
@@ -308,47 +220,4 @@ fn certificates_and_tokens_that_end_soon() {
         "ci|the token ci ends in 1 d"
     );
     assert_eq!(shown(&own, &Condition::Offline), "?");
-}
-
-#[test]
-fn what_is_unusual_at_this_hour() {
-    let unusual = Condition::Unusual {
-        metric: Metric::Temperature,
-        deviations: 4.0,
-        least: 10.0,
-    };
-    let mut memory = Memory::default();
-    let at = |value| {
-        let own = Resources {
-            temperature: Some(value),
-            ..Resources::default()
-        };
-        reading(HostStatus::Online, Some(own))
-    };
-    check(&unusual, &at(90.0), &memory, "?");
-    // Four weeks of this hour at 50, give or take 3.
-    for week in (1..=4).rev() {
-        for minute in 0..30 {
-            let then = NOW - week * 7 * 86_400_000 - NOW % 3_600_000 + minute * 60_000;
-            let value = if minute % 2 == 0 { 47.0 } else { 53.0 };
-            memory.learn(&[at(value)], &[Metric::Temperature], then);
-        }
-    }
-    memory.learn(&[at(50.0)], &[Metric::Temperature], NOW);
-    check(&unusual, &at(61.0), &memory, "");
-    check(
-        &unusual,
-        &at(63.0),
-        &memory,
-        "|temperature is 63.0 °C, and usually 50.0 °C at this hour",
-    );
-    check(
-        &unusual,
-        &at(37.0),
-        &memory,
-        "|temperature is 37.0 °C, and usually 50.0 °C at this hour",
-    );
-    assert_eq!(memory.unsaved().len(), 1);
-    memory.keep(|_| false);
-    check(&unusual, &at(90.0), &memory, "?");
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::dashboard::alerts::rules::{Condition, Severity};
+use crate::dashboard::alerts::rules::{Condition, Pattern, Severity};
 use crate::wire::api::HostStatus;
 use crate::wire::resources::{Amount, Disk, FailedUnits, Resources};
 use crate::wire::to_dashboard::Heartbeat;
@@ -241,7 +241,7 @@ fn nothing_fires_of_a_host_that_somebody_works_on() {
 #[test]
 fn hosts_that_are_removed_and_filters_that_change_end_alerts() {
     let mut rule = disks(0);
-    rule.hosts = vec![super::super::rules::Pattern("a*".into())];
+    rule.hosts = vec![Pattern("a*".into())];
     let mut bench = Bench::new(vec![rule]);
     let readings = [online("a1", &[("/", 95)]), online("b1", &[("/", 95)])];
     bench.check(0, &readings, &["+disk a1 /@0"]);
