@@ -112,6 +112,8 @@ impl Handler {
                         self.limit.as_secs()
                     ),
                 }
+                // A handler that never waits must not keep the rest of the program waiting.
+                tokio::task::yield_now().await;
             }
         }
     }

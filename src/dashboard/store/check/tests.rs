@@ -209,10 +209,11 @@ async fn build_times_are_counted_and_cost_no_more_than_an_estimate() {
         &store,
         "DROP TABLE build_times; DROP TABLE build_log_lines; DROP TABLE build_logs;
          DROP TABLE metrics; DROP TABLE metric_hosts; ALTER TABLE hosts DROP COLUMN tags;
-         DROP TABLE deliveries; DROP TABLE alerts; DROP TABLE alert_cursor; DROP TABLE baselines",
+         DROP TABLE host_events; DROP TABLE host_absence;
+         DROP TABLE deliveries; DROP TABLE alerts; DROP TABLE alert_cursor; DROP TABLE baselines;
+         DROP TABLE push_keys; DROP TABLE agent_keys; DROP TABLE agent_key_changes",
     )
     .await;
-    change(&store, "DROP TABLE host_events; DROP TABLE host_absence").await;
     change(&store, "DELETE FROM _sqlx_migrations WHERE version > 3").await;
     assert_eq!(bad(&store).await, Vec::<String>::new());
     store.close().await;
