@@ -2,8 +2,8 @@
 
 mod backup;
 mod doctor;
-mod keys;
 mod people;
+mod push_keys;
 mod start;
 
 use std::ffi::OsString;
@@ -67,14 +67,14 @@ enum Command {
     Token(Token),
     /// Keys of hosts that push their heartbeats over HTTP.
     #[command(subcommand)]
-    Key(Key),
+    PushKey(PushKey),
     /// People with a login.
     #[command(subcommand)]
     User(User),
 }
 
 #[derive(Debug, Subcommand)]
-enum Key {
+enum PushKey {
     /// Make a key of a host and print it, once. Those that it has stay valid.
     Create {
         /// The host's name; it may be new.
@@ -164,7 +164,7 @@ fn perform(args: Args) -> anyhow::Result<()> {
         Command::Doctor { json } => doctor::run(&settings, json),
         Command::Backup { file, force } => backup::run(&settings, &file, force),
         Command::Token(command) => people::token(&settings, command),
-        Command::Key(command) => keys::key(&settings, command),
+        Command::PushKey(command) => push_keys::push_key(&settings, command),
         Command::User(command) => people::user(&settings, command),
     }
 }

@@ -146,7 +146,7 @@ impl HttpError {
             Self::UnknownKey => (
                 StatusCode::UNAUTHORIZED,
                 "unauthorized",
-                "`nixfleet-dashboard key create HOST` makes one; send it as `X-API-Key: KEY`".into(),
+                "`nixfleet-dashboard push-key create HOST` makes one; send it as `X-API-Key: KEY`".into(),
             ),
             Self::TooManyPushes { retry_after } => (
                 StatusCode::TOO_MANY_REQUESTS,

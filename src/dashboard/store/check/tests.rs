@@ -207,7 +207,7 @@ async fn build_times_are_counted_and_cost_no_more_than_an_estimate() {
     // Before the schema that has them.
     change(
         &store,
-        "DROP TABLE build_times; DROP TABLE build_log_lines; DROP TABLE build_logs",
+        "DROP TABLE build_times; DROP TABLE build_log_lines; DROP TABLE build_logs; DROP TABLE push_keys",
     )
     .await;
     change(&store, "DELETE FROM _sqlx_migrations WHERE version > 3").await;

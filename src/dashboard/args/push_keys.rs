@@ -1,6 +1,6 @@
-//! `key`: who may push heartbeats; on the database itself, also while the dashboard runs.
+//! `push-key`: who may push heartbeats; on the database itself, also while the dashboard runs.
 
-use super::Key;
+use super::PushKey;
 use super::people::with_store;
 use crate::base::clock::rfc3339;
 use crate::base::secret::Secret;
@@ -12,17 +12,17 @@ use crate::run::id::HostName;
 /// What a key looks like at its start, for people and for secret scanners.
 const PREFIX: &str = "nfk_";
 
-pub(super) fn key(settings: &Settings, command: Key) -> anyhow::Result<()> {
+pub(super) fn push_key(settings: &Settings, command: PushKey) -> anyhow::Result<()> {
     with_store(settings, async |store| match command {
-        Key::Create { host } => {
+        PushKey::Create { host } => {
             println!("{}", create(store, &host).await?.expose());
             Ok(())
         }
-        Key::List => list(store).await,
-        Key::Revoke { host } => {
+        PushKey::List => list(store).await,
+        PushKey::Revoke { host } => {
             anyhow::ensure!(
                 store.revoke_push_keys(&host).await? > 0,
-                "{host} has no key; `key list` shows the hosts that have one"
+                "{host} has no key; `push-key list` shows the hosts that have one"
             );
             Ok(())
         }
