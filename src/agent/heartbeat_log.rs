@@ -1,62 +1,31 @@
 //! A log of heartbeats on this host: one JSON object a line, one file a day by UTC, kept for some days.
 //!
-//! Files are written by a thread of its own. When it does not keep up, lines are lost and counted; nothing waits for it.
+//! One line at a time is written, where blocking is allowed. While the disk does not move, lines are lost and counted; nothing
+//! waits for it.
 
 mod files;
 
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
-use anyhow::Context as _;
 use tokio::sync::watch;
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::config::Log;
 use crate::agent::status::Status;
-use crate::base::clock::{self, Millis};
+use crate::base::clock;
 use crate::wire::local_api::HeartbeatLog;
 use files::Files;
 
-/// Lines that may wait for the disk; more mean that it does not move.
-const MAX_WAITING: usize = 16;
+/// Files, and how the last line was written.
+type Written = (Files, Result<(), String>);
 
-/// A line and when it was made.
-type Line = (Millis, Vec<u8>);
-
-/// The log, and the way to its thread.
+/// The log.
 #[derive(Debug)]
 pub struct HeartbeatWriter {
-    lines: SyncSender<Line>,
+    files: Files,
     state: watch::Sender<HeartbeatLog>,
-}
-
-/// Starts the thread that writes; it ends when nobody can send it lines.
-///
-/// # Errors
-/// The thread cannot be started.
-pub fn start(log: &Log) -> anyhow::Result<HeartbeatWriter> {
-    let (lines, waiting) = sync_channel::<Line>(MAX_WAITING);
-    let state = watch::channel(HeartbeatLog {
-        dir: log.dir.display().to_string(),
-        ..HeartbeatLog::default()
-    });
-    let mut files = Files::new(log.dir.clone(), log.keep_days);
-    let told = state.0.clone();
-    std::thread::Builder::new()
-        .name("heartbeat log".into())
-        .stack_size(128 * 1024)
-        .spawn(move || {
-            for (at, line) in waiting {
-                let written = files.write(at, &line).map_err(|error| error.to_string());
-                note(&told, written);
-            }
-        })
-        .context("the thread of the heartbeat log cannot be started")?;
-    Ok(HeartbeatWriter {
-        lines,
-        state: state.0,
-    })
 }
 
 /// Counts a line that was written or lost; a new reason is worth a word.
@@ -77,6 +46,18 @@ fn note(state: &watch::Sender<HeartbeatLog>, written: Result<(), String>) {
 }
 
 impl HeartbeatWriter {
+    /// Writes nothing yet.
+    pub fn new(log: Log) -> Self {
+        let state = HeartbeatLog {
+            dir: log.dir.display().to_string(),
+            ..HeartbeatLog::default()
+        };
+        Self {
+            files: Files::new(log.dir, log.keep_days),
+            state: watch::channel(state).0,
+        }
+    }
+
     /// How it goes.
     pub fn state(&self) -> watch::Receiver<HeartbeatLog> {
         self.state.subscribe()
@@ -86,29 +67,51 @@ impl HeartbeatWriter {
     pub async fn run(self, status: Arc<Status>, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(status.interval());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let state = self.state;
+        let mut idle = Some(self.files);
+        let mut writing: Option<JoinHandle<Written>> = None;
         let mut n = 0;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = ticks.tick() => {}
-            }
-            n += 1;
-            match serde_json::to_vec(&status.heartbeat(n)) {
-                Ok(mut line) => {
-                    line.push(b'\n');
-                    self.send((clock::now(), line));
+                done = written(&mut writing), if writing.is_some() => {
+                    writing = None;
+                    match done {
+                        Ok((files, written)) => {
+                            idle = Some(files);
+                            note(&state, written);
+                        }
+                        Err(panicked) => {
+                            tracing::error!("the log of heartbeats ends: {panicked}");
+                            return;
+                        }
+                    }
                 }
-                Err(error) => note(&self.state, Err(error.to_string())),
+                _ = ticks.tick() => {
+                    n += 1;
+                    let Some(mut files) = idle.take() else {
+                        note(&state, Err("the disk does not move".to_owned()));
+                        continue;
+                    };
+                    let at = clock::now();
+                    let heartbeat = status.heartbeat(n);
+                    writing = Some(spawn_blocking(move || {
+                        let line = serde_json::to_vec(&heartbeat);
+                        let written = line.map_err(std::io::Error::from).and_then(|mut line| {
+                            line.push(b'\n');
+                            files.write(at, &line)
+                        });
+                        (files, written.map_err(|error| error.to_string()))
+                    }));
+                }
             }
         }
     }
+}
 
-    fn send(&self, line: Line) {
-        let why = match self.lines.try_send(line) {
-            Ok(()) => return,
-            Err(TrySendError::Full(_)) => "the disk does not move",
-            Err(TrySendError::Disconnected(_)) => "its thread has ended",
-        };
-        note(&self.state, Err(why.to_owned()));
+async fn written(writing: &mut Option<JoinHandle<Written>>) -> Result<Written, JoinError> {
+    match writing {
+        Some(writing) => writing.await,
+        None => std::future::pending().await,
     }
 }

@@ -50,8 +50,10 @@ pub fn run(file: Option<&Path>, once: bool, self_command: SelfCommand) -> anyhow
     logging::start(&config.log_level)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        // Names of back-ends are looked up there, and a lookup may take longer than its try.
-        .max_blocking_threads(4 + 3 * config.tell.pushes.len())
+        // Names of back-ends are looked up there, and a lookup may take longer than its try; the log has one for its disk.
+        .max_blocking_threads(
+            4 + 3 * config.tell.pushes.len() + usize::from(config.tell.log.is_some()),
+        )
         .thread_stack_size(512 * 1024)
         .build()
         .context("cannot start")?;

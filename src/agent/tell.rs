@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{anyhow, ensure};
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::agent::config;
-use crate::agent::heartbeat_log::{self, HeartbeatWriter};
+use crate::agent::heartbeat::Cells;
+use crate::agent::heartbeat_log::HeartbeatWriter;
 use crate::agent::local_api::{self, Api, Door};
 use crate::agent::notify::{self, Notify};
 use crate::agent::push::{Backend, Times};
@@ -56,7 +57,7 @@ impl Tell {
             backends.push(backend);
         }
         let log = tell.log.filter(|_| !uplink.once);
-        let log = log.as_ref().map(heartbeat_log::start).transpose()?;
+        let log = log.map(HeartbeatWriter::new);
         if let Some(log) = &log {
             status.add_log(log.state());
         }
@@ -76,22 +77,31 @@ impl Tell {
         uplink: &Uplink,
         stop: &CancellationToken,
     ) {
+        // One kind of task, whatever is in it: each kind would be some 6 kB of the program.
+        let spawn = |task: BoxFuture<'static, ()>| tasks.spawn(task);
         let api = Arc::new(Api::new(Arc::clone(&self.status)));
         let doors = [Some(Door::own(state_dir)), self.door];
         for door in doors.into_iter().flatten() {
-            tasks.spawn(local_api::serve(Arc::clone(&api), door, stop.clone()));
+            let served = local_api::serve(Arc::clone(&api), door, stop.clone());
+            spawn(Box::pin(served));
         }
-        tasks.spawn(local_api::remember(api, stop.clone()));
+        spawn(Box::pin(local_api::remember(api, stop.clone())));
         for backend in self.backends {
-            tasks.spawn(backend.run(Arc::clone(&self.status), stop.clone()));
+            let pushes = backend.run(Arc::clone(&self.status), stop.clone());
+            spawn(Box::pin(pushes));
         }
         if let Some(log) = self.log {
-            tasks.spawn(log.run(Arc::clone(&self.status), stop.clone()));
+            spawn(Box::pin(log.run(Arc::clone(&self.status), stop.clone())));
         }
         if let Some(notify) = Notify::of_process() {
             let health = uplink.health.subscribe();
             let limit = self.status.silence_limit();
-            tasks.spawn(notify::watch(notify, health, limit, stop.clone()));
+            spawn(Box::pin(notify::watch(
+                notify,
+                health,
+                limit,
+                stop.clone(),
+            )));
         }
     }
 

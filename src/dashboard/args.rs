@@ -2,7 +2,6 @@
 
 mod backup;
 mod doctor;
-mod keys;
 mod people;
 mod push_keys;
 mod start;
@@ -191,7 +190,7 @@ fn perform(args: Args) -> anyhow::Result<()> {
         Command::Doctor { json } => doctor::run(&settings, json),
         Command::Backup { file, force } => backup::run(&settings, &file, force),
         Command::Token(command) => people::token(&settings, command),
-        Command::PushKey(command) => push_keys::key(&settings, command),
+        Command::PushKey(command) => push_keys::push_key(&settings, command),
         Command::User(command) => people::user(&settings, command),
         Command::Key(command) => keys::key(&settings, command),
     }

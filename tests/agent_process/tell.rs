@@ -182,7 +182,7 @@ async fn once_sends_one_heartbeat_pushes_once_and_leaves_the_rest_alone() {
     let (key, log) = (dir.path().join("key"), dir.path().join("log"));
     std::fs::write(&key, "k3y").unwrap();
     config = config.replace("KEY", key.to_str().unwrap());
-    config += &format!("[heartbeat_log]\ndir = {log:?}\n");
+    config.extend(["[heartbeat_log]\ndir = \"", log.to_str().unwrap(), "\"\n"]);
     let agent = Agent::new(&listener, &config);
     let once = beside(&agent, &["--once"]);
     let dashboard = async {

@@ -243,7 +243,7 @@ fn fields<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
 }
 
 /// Keys of the agent's file that are tables, and the structs that they are.
-const TABLES: [(&str, &str, &str); 8] = [
+const TABLES: [(&str, &str, &str); 11] = [
     ("rebuild", "Rebuild", "[rebuild] "),
     ("repo", "Repo", "[repo] "),
     ("commands", "DeclaredCommand", "[commands.NAME] "),
@@ -252,13 +252,18 @@ const TABLES: [(&str, &str, &str); 8] = [
     ("tests", "Tests", "[tests] "),
     ("stop", "Stop", "[stop] "),
     ("limits", "LimitsTable", "[limits] "),
+    ("local_api", "LocalApiTable", "[local_api] "),
+    ("push", "PushTable", "[[push]] "),
+    ("heartbeat_log", "HeartbeatLogTable", "[heartbeat_log] "),
 ];
 
 #[test]
 fn every_key_is_in_the_reference() {
     let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
     let reference = read("docs/configuration.md");
-    let agent = read("src/agent/config_file.rs") + &read("src/agent/config_file/sections.rs");
+    let agent =
+        ["", "/sections", "/tell"].map(|file| read(&format!("src/agent/config_file{file}.rs")));
+    let agent = agent.concat();
     let (helper, dashboard) = (
         read("src/agent/helper/config.rs"),
         read("src/dashboard/config.rs"),

@@ -9,7 +9,7 @@ use crate::support::process::{command, wait_until};
 fn key(fleet: &Fleet, host: &str) -> std::path::PathBuf {
     let output = command("nixfleet-dashboard")
         .args(["--config", fleet.path("dashboard.toml").to_str().unwrap()])
-        .args(["key", "create", host])
+        .args(["push-key", "create", host])
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -62,7 +62,7 @@ fn a_host_whose_connection_is_dead_is_online_by_its_pushes_and_a_dead_back_end_i
     // Its key is revoked: no more pushes, and no storm of tries.
     let revoked = command("nixfleet-dashboard")
         .args(["--config", fleet.path("dashboard.toml").to_str().unwrap()])
-        .args(["key", "revoke", "web1"])
+        .args(["push-key", "revoke", "web1"])
         .output()
         .unwrap();
     assert!(revoked.status.success(), "{revoked:?}");

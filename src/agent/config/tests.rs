@@ -204,3 +204,38 @@ fn where_resources_are_read() {
         "{error}"
     );
 }
+
+#[test]
+fn whom_to_tell() {
+    let text = format!(
+        "{LEAST}interval = 5\n[local_api]\nlisten = \"127.0.0.1:9470\"\n[heartbeat_log]\ndir = \"/l\"\n\
+         [[push]]\nurl = \"https://a/x\"\n[[push]]\nurl = \"http://b\"\ninterval = 60\ncompression = \"none\"\n"
+    );
+    let tell = load_text(&text, &[]).unwrap().tell;
+    assert_eq!(tell.log.unwrap().keep_days, 7);
+    let pushes: Vec<_> = tell
+        .pushes
+        .iter()
+        .map(|push| (push.interval.as_secs(), push.compression))
+        .collect();
+    assert_eq!(pushes, [(5, Compression::Auto), (60, Compression::None)]);
+    for (listen, local) in [
+        ("[::1]:1", true),
+        ("127.9.9.9:1", true),
+        ("/run/x.sock", true),
+        ("0.0.0.0:9470", false),
+        ("192.168.1.2:9470", false),
+        ("[::]:9470", false),
+    ] {
+        let text = format!("{LEAST}[local_api]\nlisten = \"{listen}\"\n");
+        assert_eq!(load_text(&text, &[]).is_ok(), local, "{listen}");
+        let text = format!("{text}token_file = \"/t\"\n");
+        assert!(load_text(&text, &[]).is_ok(), "{listen}");
+    }
+    let open = format!("{LEAST}[local_api]\nlisten = \"0.0.0.0:9470\"\n");
+    check_error(&open, &[], "can be reached by other hosts");
+    let relative = format!("{LEAST}[heartbeat_log]\ndir = \"l\"\n");
+    check_error(&relative, &[], "is relative; write an absolute path");
+    let many = "[[push]]\nurl = \"http://a\"\n".repeat(MAX_PUSHES + 1);
+    check_error(&format!("{LEAST}{many}"), &[], "write at most 8");
+}

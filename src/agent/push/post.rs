@@ -178,14 +178,12 @@ mod tests {
     #[test]
     fn answers() {
         assert_eq!(parse(b"HTTP/1.1 20").unwrap(), None);
-        let (answer, length) = parse(
-            b"HTTP/1.1 429 Slow down\r\nRetry-After: 7\r\nAccept-Encoding: gzip, zstd\r\n\r\nbody",
-        )
-        .unwrap()
-        .unwrap();
+        let bytes =
+            b"HTTP/1.1 429 Slow down\r\nRetry-After: 7\r\nAccept-Encoding: gzip, zstd\r\n\r\nbody";
+        let (answer, length) = parse(bytes).unwrap().unwrap();
         assert_eq!((answer.status, answer.takes_zstd), (429, true));
         assert_eq!(answer.retry_after, Some(Duration::from_secs(7)));
-        assert_eq!(length, 72);
+        assert_eq!(bytes[length..], *b"body");
         assert!(parse(b"SSH-2.0-OpenSSH\r\n").is_err());
         assert!(parse(&vec![b'a'; MAX_HEAD]).is_err());
     }

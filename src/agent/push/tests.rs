@@ -230,7 +230,7 @@ async fn a_silent_back_end_and_one_that_is_down_delay_nobody() {
     let began = Instant::now();
     running.until(2, |state| state.delivered >= 10).await;
     assert!(
-        began.elapsed() < Duration::from_millis(3000),
+        began.elapsed() < Duration::from_secs(3),
         "{:?}",
         began.elapsed()
     );

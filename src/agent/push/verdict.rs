@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::post::Answer;
-use crate::base::clock::Millis;
+use crate::base::clock::{Millis, parse_http_date};
 
 /// No back-end may silence an agent for longer.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -56,9 +56,7 @@ pub(super) fn retry_after(value: &str, now: Millis) -> Option<Duration> {
     let pause = if let Ok(seconds) = value.parse() {
         Duration::from_secs(seconds)
     } else {
-        let at = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
-        let at = u64::try_from(at.as_millisecond()).ok()?;
-        Duration::from_millis(at.saturating_sub(now))
+        Duration::from_millis(parse_http_date(value)?.saturating_sub(now))
     };
     Some(pause.min(LONGEST))
 }

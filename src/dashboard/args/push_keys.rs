@@ -12,7 +12,7 @@ use crate::run::id::HostName;
 /// What a key looks like at its start, for people and for secret scanners.
 const PREFIX: &str = "nfk_";
 
-pub(super) fn key(settings: &Settings, command: PushKey) -> anyhow::Result<()> {
+pub(super) fn push_key(settings: &Settings, command: PushKey) -> anyhow::Result<()> {
     with_store(settings, async |store| match command {
         PushKey::Create { host } => {
             println!("{}", create(store, &host).await?.expose());

@@ -199,7 +199,7 @@ mod tests {
             .unwrap();
         assert_eq!(kept().await, "two");
         let mut write = store.writer.acquire().await.unwrap();
-        super::super::hosts::upsert(&mut write, &host, &register(Some(3), "agent"), 1)
+        crate::dashboard::store::hosts::upsert(&mut write, &host, &register(Some(3), "agent"), 1)
             .await
             .unwrap();
         drop(write);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::agent::runs::Current;
 use crate::run::event::Progress;
 use crate::run::phase::Phase;
 use crate::wire::resources::{Amount, Disk, Resources};
@@ -70,8 +71,10 @@ fn read(text: &str) -> BTreeMap<String, f64> {
 async fn an_agent_that_knows_nothing_has_a_text_as_well() {
     let api = Api::new(Arc::new(told().status));
     let samples = read(&prometheus::text(&api));
-    assert_eq!(samples["nixfleet_agent_connected"], 0.0);
-    assert_eq!(samples["nixfleet_agent_run_active"], 0.0);
+    for series in ["connected", "healthy", "run_active"] {
+        let value = samples[&format!("nixfleet_agent_{series}")];
+        assert!(value.abs() < 1e-9, "{series} {value}");
+    }
     assert!(!samples.contains_key("nixfleet_agent_last_ack_age_seconds"));
     assert!(
         samples

@@ -38,7 +38,9 @@ pub(super) fn decoded<'a>(
         Ok(json) if json.len() > MAX_JSON => Err(too_large(MAX_JSON)),
         Ok(json) => Ok(Cow::Owned(json)),
         Err(error) => Err(HttpError::Invalid {
-            message: format!("the body is not compressed as its Content-Encoding says: {error}"),
+            message: format!(
+                "the body is not compressed as its Content-Encoding says, or needs more than 1 MiB to be unpacked: {error}"
+            ),
             hint: "send it plain, without a Content-Encoding".into(),
         }),
     }
