@@ -14,6 +14,7 @@ mod heartbeats;
 mod helper;
 mod helper_requests;
 mod helper_start;
+mod metrics;
 mod queue;
 mod recovery;
 mod refusals;

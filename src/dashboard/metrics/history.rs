@@ -251,7 +251,7 @@ mod tests {
         .unwrap();
         let mut buckets = BTreeMap::new();
         let mut bucket = Bucket::default();
-        let mut sample = super::super::series::Sample::default();
+        let mut sample = crate::dashboard::metrics::series::Sample::default();
         for value in [1.0, 3.0] {
             sample.0[4] = Some(value);
             bucket.push(&sample);
