@@ -1,10 +1,12 @@
 //! What the dashboard costs: heartbeats a second, lines a second through hub and store, bytes per idle connection.
 //! Each figure stands beside a floor that is measured in the same run: what the machine does without the dashboard.
 //!
-//! `cargo bench --bench hub --no-default-features --features dashboard`
+//! `cargo bench --bench hub --no-default-features --features dashboard`; with `-- metrics` only what ten thousand hosts with
+//! resources cost, which takes some minutes.
 
 mod floor;
 mod hosts;
+mod metrics;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -13,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use nixfleet::base::secret::Secret;
-use nixfleet::dashboard::access::{Access, AccessSettings};
+use nixfleet::dashboard::access::digest::digest;
+use nixfleet::dashboard::access::{Access, AccessSettings, Role};
+use nixfleet::dashboard::store::Store;
 use nixfleet::dashboard::{Settings, run};
 use nixfleet::run::event::{LineMark, RunEvent};
 use nixfleet::run::id::{RunId, Seq};
@@ -32,6 +36,8 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const TOKEN: &str = "bench";
+/// A token for the API.
+const API_TOKEN: &str = "bench-api";
 /// Connections that beat.
 const BEATERS: usize = 50;
 const BEATS: u64 = 400;
@@ -46,6 +52,10 @@ async fn main() -> Outcome<()> {
     if std::env::args().any(|arg| arg == "--serve") {
         return serve().await;
     }
+    if std::env::args().any(|arg| arg == "metrics") {
+        metrics::simulated().await?;
+        return metrics::live().await;
+    }
     hosts::list()?;
     beats().await?;
     flood().await?;
@@ -55,6 +65,10 @@ async fn main() -> Outcome<()> {
 /// The dashboard in a process of its own: prints its address, ends with its input.
 async fn serve() -> Outcome<()> {
     let dir = tempfile::tempdir()?;
+    let store = Store::open(dir.path()).await?;
+    let token = digest(API_TOKEN);
+    store.create_token("bench", Role::Viewer, &token).await?;
+    store.close().await;
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     println!("{}", listener.local_addr()?);
     let access = Access::new(AccessSettings {
@@ -89,7 +103,10 @@ impl House {
     fn start() -> Outcome<Self> {
         let program = std::env::current_exe()?;
         let mut child = Command::new("sh")
-            .args(["-c", "ulimit -n 8192; exec \"$0\" --serve"])
+            .args([
+                "-c",
+                "ulimit -n 20000 2>/dev/null || ulimit -n 8192; exec \"$0\" --serve",
+            ])
             .arg(program)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

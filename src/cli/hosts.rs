@@ -236,7 +236,7 @@ fn details(host: &Host) -> String {
     rows.iter()
         .filter(|(_, value)| !value.trim().is_empty())
         .fold(String::new(), |shown, (name, value)| {
-            format!("{shown}{name:12}{}\n", text::plain(value))
+            format!("{shown}{name:13}{}\n", text::plain(value))
         })
 }
 

@@ -42,6 +42,8 @@ pub use pushed::PUSHES_ONLY;
 
 /// The most transitions that wait for the store; while it does not answer, older ones are dropped and counted in the log.
 const MAX_TRANSITIONS: usize = 100_000;
+/// What a usual host is as JSON, in bytes.
+const HOST_JSON: usize = 1024;
 
 #[derive(Debug, Default)]
 struct State {
@@ -221,6 +223,25 @@ impl Fleet {
         Hosts {
             hosts: self.entries().iter().map(show).collect(),
         }
+    }
+
+    /// The same as JSON: host by host, so that a large fleet is never there as a whole but as bytes.
+    ///
+    /// # Errors
+    /// A value that has no JSON; there is none.
+    pub fn hosts_json(&self) -> serde_json::Result<Vec<u8>> {
+        let now = Instant::now();
+        let entries = self.entries();
+        let mut body = Vec::with_capacity(entries.len() * HOST_JSON + 16);
+        body.extend_from_slice(b"{\"hosts\":[");
+        for (n, (host, entry)) in entries.iter().enumerate() {
+            if n > 0 {
+                body.push(b',');
+            }
+            serde_json::to_writer(&mut body, &entry.show(host, self.multiplier, now))?;
+        }
+        body.extend_from_slice(b"]}");
+        Ok(body)
     }
 
     /// All hosts as they are now. Heartbeats wait for the copying alone, not for what is made of it.

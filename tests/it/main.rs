@@ -16,6 +16,7 @@ mod helper;
 mod helper_requests;
 mod helper_start;
 mod library;
+mod metrics;
 mod push;
 mod queue;
 mod recovery;

@@ -60,7 +60,7 @@ export const checks = {
     for (const name of ['24 h', '14 d', '1 y', '1 h']) {
       await page.getByRole('button', { name, exact: true }).click();
       await page.locator(`.switch button[aria-pressed="true"]:text-is("${name}")`).waitFor();
-      await page.locator('.chart-line.one').first().waitFor();
+      await page.locator('.chart-line.one').first().waitFor({ state: 'attached' });
     }
     await page.locator('.chart-picture').first().hover();
     await page.locator('.chart-now i').first().waitFor();

@@ -14,7 +14,7 @@ use crate::dashboard::store::host_events::NewHostEvent;
 use crate::dashboard::store::hosts::HostRow;
 use crate::run::id::{HostName, RunId};
 use crate::run::phase::Phase;
-use crate::wire::api::{HostActivity, HostStatus};
+use crate::wire::api::{HostActivity, HostStatus, Hosts};
 use crate::wire::to_dashboard::{Activity, Heartbeat, Register};
 
 fn name() -> HostName {
@@ -83,6 +83,8 @@ async fn offline_after_three_intervals_and_online_with_the_next_beat() {
     fleet.beat(&peer, Heartbeat::default());
     check(&fleet, HostStatus::Online);
     assert_eq!(transitions(&fleet), ["online", "offline", "online"]);
+    let told: Hosts = serde_json::from_slice(&fleet.hosts_json().unwrap()).unwrap();
+    assert_eq!(told, fleet.hosts());
     assert_eq!(transitions(&fleet), Vec::<&str>::new());
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 
 use super::MAX_BODY;
 use super::error::HttpError;
@@ -16,7 +17,7 @@ use crate::dashboard::hub::queue::{DEFAULT_WAIT, WAIT};
 use crate::dashboard::hub::requests::{Ask, Asked, Refusal};
 use crate::dashboard::tags;
 use crate::run::id::{CommandName, HostName};
-use crate::wire::api::{CommandBody, CommandQueued, Host, HostEdit, Hosts};
+use crate::wire::api::{CommandBody, CommandQueued, Host, HostEdit};
 
 /// The longest note on a host, in bytes.
 const MAX_COMMENT: usize = 2000;
@@ -66,8 +67,15 @@ pub fn body<T: serde::de::DeserializeOwned>(json: JsonObject) -> Result<T, HttpE
 }
 
 /// All hosts.
-pub async fn list(_: Viewer, State(app): State<AppState>) -> Json<Hosts> {
-    Json(app.fleet.hosts())
+pub async fn list(_: Viewer, State(app): State<AppState>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    match app.fleet.hosts_json() {
+        Ok(body) => (kind, body).into_response(),
+        Err(error) => {
+            tracing::error!("the hosts cannot be written as JSON: {error}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }
 
 /// One host.

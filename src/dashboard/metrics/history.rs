@@ -207,7 +207,7 @@ mod tests {
             };
             writeln!(shown, "{back} s, step {step:?}: {words}").unwrap();
         }
-        expect_test::expect![[r#"
+        expect_test::expect![[r"
             600 s, step None: rung 1 step 60 points 11
             3600 s, step None: rung 1 step 60 points 61
             3600 s, step Some(60): rung 1 step 60 points 61
@@ -220,7 +220,8 @@ mod tests {
             86400 s, step Some(60): that makes 1441 points of 60 s, more than 1000; the shortest step for this time is 120 s
             31622400 s, step Some(3600): that makes 8785 points of 3600 s, more than 1000; the shortest step for this time is 32400 s
             3600 s, step Some(0): `step` 0 is no length of time
-        "#]].assert_eq(&shown);
+        "]]
+        .assert_eq(&shown);
         let backwards = Asked {
             since: NOW,
             ..asked(0, None)
@@ -250,7 +251,7 @@ mod tests {
         .unwrap();
         let mut buckets = BTreeMap::new();
         let mut bucket = Bucket::default();
-        let mut sample = super::super::series::Sample::default();
+        let mut sample = crate::dashboard::metrics::series::Sample::default();
         for value in [1.0, 3.0] {
             sample.0[4] = Some(value);
             bucket.push(&sample);

@@ -4,7 +4,7 @@ use super::bucket::Bucket;
 use super::ladder::{MAX_ROWS, RUNGS};
 use super::recorder::{Closed, MAX_WAITING, Recorder};
 use super::series::{LOAD1, Sample};
-use super::writer::{KEEP, ROWS, restore, step};
+use super::writer::{KEEP, ROWS, restore, round};
 use crate::base::clock::Millis;
 use crate::dashboard::store::sample::{change, store};
 use crate::dashboard::store::{Store, check::Level};
@@ -21,6 +21,11 @@ fn load(value: f32) -> Sample {
     let mut sample = Sample::default();
     sample.0[LOAD1] = Some(value);
     sample
+}
+
+/// One round of the writer.
+async fn step(recorder: &Recorder, store: &Store, now: Millis, keep: Duration) {
+    assert!(!round(recorder, store, now, keep, false).await);
 }
 
 async fn with_hosts(names: &[&str]) -> (tempfile::TempDir, Store) {
@@ -125,7 +130,7 @@ async fn a_year_leaves_as_many_rows_as_the_ladder_has() {
         beats += 1;
         if beats.is_multiple_of(if dense { 180 } else { 24 }) {
             step(&recorder, &store, now, KEEP).await;
-            if dense || beats.is_multiple_of(240) {
+            if beats.is_multiple_of(if dense { 1800 } else { 480 }) {
                 most = most.max(rows(&store).await);
             }
         }

@@ -81,10 +81,7 @@ pub async fn run(recorder: Recorder, store: Store, keep: Duration, stop: Cancell
         tokio::select! {
             () = stop.cancelled() => break,
             _ = write.tick() => {
-                let now = clock::now();
-                recorder.close(now);
-                failing = save(&recorder, &store, failing).await;
-                prune(&store, now, keep).await;
+                failing = round(&recorder, &store, clock::now(), keep, failing).await;
             }
             _ = tidy.tick() => {
                 if let Err(error) = store.remove_orphaned_metrics().await {
@@ -96,6 +93,21 @@ pub async fn run(recorder: Recorder, store: Store, keep: Duration, stop: Cancell
     recorder.close(clock::now());
     recorder.finish();
     save(&recorder, &store, failing).await;
+}
+
+/// Writes what is over at `now`, and removes what is too old. Says whether it could not write; `failing` is what it said the
+/// last time.
+pub async fn round(
+    recorder: &Recorder,
+    store: &Store,
+    now: Millis,
+    keep: Duration,
+    failing: bool,
+) -> bool {
+    recorder.close(now);
+    let failing = save(recorder, store, failing).await;
+    prune(store, now, keep).await;
+    failing
 }
 
 /// Writes what waits; what cannot be written goes back. Says whether it could not.
@@ -135,12 +147,4 @@ async fn prune(store: &Store, now: Millis, keep: Duration) {
             return;
         }
     }
-}
-
-/// Writes all that is over at `now` and removes what is too old, at once: for tests, which pass time as they like.
-#[cfg(test)]
-pub(super) async fn step(recorder: &Recorder, store: &Store, now: Millis, keep: Duration) {
-    recorder.close(now);
-    assert!(!save(recorder, store, false).await);
-    prune(store, now, keep).await;
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // Charts in SVG, drawn by hand: a line for the mean, a band from the least to the most, and nothing where nothing is known.
 
-import { fill, h, setText } from './dom.js';
+import { fill, h } from './dom.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 /** Pixels: a chart's height, and the room for its labels. */
@@ -140,7 +140,7 @@ export class Chart {
       svg('line', { class: 'chart-grid', x1: LEFT, x2: width - RIGHT, y1: y(share * top), y2: y(share * top) }),
       svg('text', { x: LEFT - 6, y: y(share * top) + 4, 'text-anchor': 'end' }, String(Math.round(share * top * 100) / 100)),
     ]);
-    const moments = ticks(from, from + span, Math.max(2, Math.floor(width / 90))).filter((at) => place(at) < width - 24 && place(at) > LEFT + 8)
+    const moments = ticks(from, from + span, Math.max(2, Math.floor(width / 70))).filter((at) => place(at) < width - 24 && place(at) > LEFT + 8)
       .map((at) => svg('text', { x: place(at), y: HEIGHT - 4, 'text-anchor': 'middle' }, tickText(at, span)));
     const drawn = lines.flatMap((line) => [
       ...(line.min && line.max ? [svg('path', { class: `chart-band ${line.name}`, d: bandPath(line.min, line.max, x, y) })] : []),
@@ -204,9 +204,7 @@ function when(at, step) {
 export class Sparkline {
   constructor() {
     this.line = svg('path', { class: 'chart-line' });
-    this.element = svg('svg', { class: 'spark', viewBox: '0 0 120 16', preserveAspectRatio: 'none', role: 'img' }, this.line);
-    this.title = svg('title', {});
-    this.element.append(this.title);
+    this.element = svg('svg', { class: 'spark', viewBox: '0 0 120 24', preserveAspectRatio: 'none', role: 'img' }, this.line);
     this.drawn = '';
   }
 
@@ -216,10 +214,10 @@ export class Sparkline {
     this.element.toggleAttribute('hidden', known.length === 0);
     if (!values || known.length === 0) return;
     const most = Math.max(top, ...known);
-    const path = linePath(values, (at) => (at / Math.max(1, values.length - 1)) * 120, (value) => 15 - (value / most) * 14);
+    const path = linePath(values, (at) => (at / Math.max(1, values.length - 1)) * 120, (value) => 23 - (value / most) * 22);
     if (path === this.drawn) return;
     this.drawn = path;
     this.line.setAttribute('d', path);
-    setText(this.title, `${label} in the last hour, at most ${Math.max(...known).toFixed(2)}`);
+    this.element.setAttribute('aria-label', `${label} in the last hour, at most ${Math.max(...known).toFixed(2)}`);
   }
 }

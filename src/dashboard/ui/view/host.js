@@ -88,6 +88,8 @@ class HostView {
     this.happened.draw(host);
     this.doing.draw(entry);
     this.metrics.draw(entry);
+    // The same numbers stand under Resources already.
+    this.metrics.element.hidden = host.metrics === null && Boolean(host.resources);
     this.resources.draw(entry);
     this.charts.setCores(host.resources?.cores);
     const run = host.status === 'offline' ? null : host.activity?.run;

@@ -135,6 +135,8 @@ export class MetricsView {
       const value = h('b', {});
       return { name, value, element: h('span', { class: 'metric', 'data-metric': name }, h('i', {}, name), value) };
     });
+    /** The last one: beside it there is room for a small line. */
+    this.load = /** @type {HTMLElement} */ (this.values.at(-1)?.element);
     this.none = h('span', { class: 'quiet' });
     this.element = h('div', { class: 'metrics' }, this.none, ...this.values.map((value) => value.element));
   }

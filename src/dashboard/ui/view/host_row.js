@@ -116,10 +116,11 @@ export class HostRow {
 
   build() {
     const cells = HostRow.cells();
+    cells.metrics.load.append(cells.spark.element);
     add(this.element,
       h('div', { role: 'cell', class: 'cell-status' }, cells.status, cells.deadline),
       h('div', { role: 'cell', class: 'cell-doing' }, cells.doing.element, cells.log, cells.waiting),
-      h('div', { role: 'cell', class: 'cell-metrics' }, cells.metrics.element, cells.spark.element),
+      h('div', { role: 'cell', class: 'cell-metrics' }, cells.metrics.element),
       cells.generation, cells.seen);
     return cells;
   }
