@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::agent::config;
-use crate::agent::heartbeat::Cells;
 use crate::agent::heartbeat_log::HeartbeatWriter;
 use crate::agent::local_api::{self, Api, Door};
 use crate::agent::notify::{self, Notify};

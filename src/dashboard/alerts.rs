@@ -38,11 +38,10 @@ use self::channels::Channel;
 use self::message::Notice;
 use self::retry::Outcome;
 use self::settings::{AlertSettings, Pace};
-use crate::base::clock::{self, Millis};
+use crate::base::clock;
 use crate::dashboard::fleet::Fleet;
 use crate::dashboard::live::{Live, lock};
 use crate::dashboard::store::{Store, StoreError};
-use crate::run::id::HostName;
 use watch::Watch;
 
 /// A channel, and what wakes its task.

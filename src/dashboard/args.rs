@@ -2,6 +2,7 @@
 
 mod backup;
 mod doctor;
+mod keys;
 mod people;
 mod push_keys;
 mod start;
