@@ -95,12 +95,7 @@ impl Tell {
         if let Some(notify) = Notify::of_process() {
             let health = uplink.health.subscribe();
             let limit = self.status.silence_limit();
-            spawn(Box::pin(notify::watch(
-                notify,
-                health,
-                limit,
-                stop.clone(),
-            )));
+            spawn(Box::pin(notify::watch(notify, health, limit, stop.clone())));
         }
     }
 

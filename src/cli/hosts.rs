@@ -299,9 +299,9 @@ mod tests {
         let away = shown(away);
         for part in [
             "offline (maintenance), last seen",
-            "Clock       3600.0 s behind the dashboard's",
-            "Maintenance by ann until 2026-01-31 08:15 UTC new\\u{1b}[2J disk",
-            "Went away   4 times in the last hour",
+            "Clock        3600.0 s behind the dashboard's",
+            "Maintenance  by ann until 2026-01-31 08:15 UTC new\\u{1b}[2J disk",
+            "Went away    4 times in the last hour",
         ] {
             assert!(away.contains(part), "{part}: {away}");
         }

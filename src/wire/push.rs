@@ -1,5 +1,6 @@
 //! A heartbeat as it is pushed over HTTP: `POST` of one JSON object, to this project's dashboard or to any other back-end.
 
+use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use crate::wire::to_dashboard::Heartbeat;
@@ -33,6 +34,41 @@ pub struct Push {
     pub heartbeat: Heartbeat,
 }
 
+impl Push {
+    /// Reads one. Unlike a heartbeat of a connection, which counts although a part of it cannot be read, whoever pushes is told.
+    ///
+    /// # Errors
+    /// It is not JSON or not such an object; or the part that cannot be read.
+    pub fn read(json: &[u8]) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct Given {
+            metrics: Option<IgnoredAny>,
+            resources: Option<IgnoredAny>,
+            agent: Option<IgnoredAny>,
+        }
+        let push: Self = serde_json::from_slice(json)?;
+        let given: Given = serde_json::from_slice(json)?;
+        let heartbeat = &push.heartbeat;
+        for (name, unread) in [
+            (
+                "metrics",
+                given.metrics.is_some() && heartbeat.metrics.is_none(),
+            ),
+            (
+                "resources",
+                given.resources.is_some() && heartbeat.resources.is_none(),
+            ),
+            ("agent", given.agent.is_some() && heartbeat.agent.is_none()),
+        ] {
+            if unread {
+                let message = format!("`{name}` has a field of another kind than it should be");
+                return Err(serde_json::Error::custom(message));
+            }
+        }
+        Ok(push)
+    }
+}
+
 /// What the dashboard answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
@@ -45,6 +81,23 @@ pub struct Taken {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_that_cannot_be_read_is_named() {
+        for (text, part) in [
+            (r#"{"metrics":{"cpu":"much"}}"#, "`metrics`"),
+            (r#"{"resources":{"memory":[1]}}"#, "`resources`"),
+            (r#"{"agent":7}"#, "`agent`"),
+            (r#"{"n":-1}"#, "invalid value"),
+            ("[1]", "invalid type"),
+        ] {
+            let error = Push::read(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+        for text in ["{}", r#"{"metrics":null,"resources":{},"agent":null}"#] {
+            Push::read(text.as_bytes()).unwrap();
+        }
+    }
 
     #[test]
     fn simple_ones_and_whole_ones() {

@@ -9,6 +9,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use super::Alerts;
 use super::engine::{Engine, Firing, Moment};
 use super::memory::{Memory, RunEnd};
 use super::metric::Metric;
@@ -16,7 +17,6 @@ use super::reading::Reading;
 use super::rules::{Condition, Rule};
 use super::settings::AlertSettings;
 use super::settings::written::MAX_WITHIN;
-use super::Alerts;
 use crate::base::clock::{self, Millis};
 use crate::dashboard::fleet::Fleet;
 use crate::dashboard::live::{self, Live};

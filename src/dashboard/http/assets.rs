@@ -29,8 +29,8 @@ macro_rules! table {
 }
 
 table![
-    "amounts.js",
     "alerts.css",
+    "amounts.js",
     "api.js",
     "app.js",
     "chart.css",

@@ -67,7 +67,7 @@ async fn heartbeat(
     let coding = headers.get(header::CONTENT_ENCODING);
     let coding = coding.map(|coding| coding.to_str().unwrap_or("?"));
     let json = body::decoded(coding, &bytes)?;
-    let push: Push = serde_json::from_slice(&json).map_err(|error| HttpError::Invalid {
+    let push = Push::read(&json).map_err(|error| HttpError::Invalid {
         message: format!("the body is not understood: {error}"),
         hint: "send one JSON object such as `{\"metrics\": {\"cpu\": 5, \"ram\": 40, \"swap\": 0, \"load\": 0.5}}`, or what `/api/openapi.json` says".into(),
     })?;

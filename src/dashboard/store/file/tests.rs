@@ -110,7 +110,10 @@ async fn a_newer_schema_and_another_programs_tables_are_named() {
     );
     refused(
         changed("DROP TABLE _sqlx_migrations").await,
-        &["another program (its tables: agent_key_ch", "alert_cursor, alerts"],
+        &[
+            "another program (its tables: agent_key_ch",
+            "alert_cursor, alerts",
+        ],
     );
     changed("PRAGMA application_id = 0").await.unwrap();
 }
