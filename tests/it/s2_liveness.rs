@@ -121,5 +121,5 @@ fn an_operator_says_by_command_line_that_a_host_may_be_away() {
         let (_, out, _) = say(&["host", "web1"]);
         out.contains("maintenance ended").then_some(out)
     });
-    assert!(shown.contains("Status      offline, last seen"), "{shown}");
+    assert!(shown.contains("Status       offline, last seen"), "{shown}");
 }
