@@ -168,8 +168,9 @@ impl Dashboard {
             stop.clone(),
         ));
         let parts = (app.store.clone(), app.fleet.clone(), app.live.clone());
+        let certificate = settings.tls.as_ref().map(tls::Tls::end);
         app.alerts
-            .start(&settings.alerts, parts, &stop, &mut tasks)
+            .start(&settings.alerts, parts, certificate, &stop, &mut tasks)
             .await
             .context("reading the alerts")?;
         tasks.spawn(upkeep::run(

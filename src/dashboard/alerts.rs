@@ -38,11 +38,14 @@ use self::channels::Channel;
 use self::message::Notice;
 use self::retry::Outcome;
 use self::settings::{AlertSettings, Pace};
-use crate::base::clock;
+use crate::base::clock::{self, Millis};
 use crate::dashboard::fleet::Fleet;
 use crate::dashboard::live::{Live, lock};
 use crate::dashboard::store::{Store, StoreError};
 use watch::Watch;
+
+/// When the dashboard's own certificate ends, as it is served.
+pub type CertificateEnd = tokio::sync::watch::Receiver<Option<Millis>>;
 
 /// A channel, and what wakes its task.
 #[derive(Debug)]
@@ -104,6 +107,7 @@ impl Alerts {
         &self,
         settings: &AlertSettings,
         parts: (Store, Fleet, Live),
+        certificate: Option<CertificateEnd>,
         stop: &CancellationToken,
         tasks: &mut JoinSet<()>,
     ) -> Result<(), StoreError> {
@@ -117,7 +121,8 @@ impl Alerts {
             // On a full disk what is stored can still be read.
             Err(error) => tracing::error!("deliveries of channels that are gone wait on: {error}"),
         }
-        let watch = Watch::open(self.clone(), settings, store.clone(), fleet, live).await?;
+        let mut watch = Watch::open(self.clone(), settings, store.clone(), fleet, live).await?;
+        watch.certificate = certificate;
         tasks.spawn(watch.run(stop.clone()));
         for place in 0..self.channels.len() {
             tasks.spawn(delivery::run(

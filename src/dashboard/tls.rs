@@ -18,8 +18,10 @@ use hyper_util::rt::TokioTimer;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::base::clock::Millis;
 use first_bytes::FirstBytes;
 use renewal::Stamps;
 
@@ -47,6 +49,15 @@ pub struct Tls {
     /// Of the files as they were read.
     stamps: Stamps,
     config: Arc<ServerConfig>,
+    /// When the certificate that is served ends.
+    end: watch::Sender<Option<Millis>>,
+}
+
+impl Tls {
+    /// When the certificate that is served ends, also after it was renewed; none if nobody can tell.
+    pub fn end(&self) -> watch::Receiver<Option<Millis>> {
+        self.end.subscribe()
+    }
 }
 
 impl TlsFiles {
@@ -67,6 +78,7 @@ impl TlsFiles {
         );
         let key = PrivateKeyDer::from_pem_file(&self.key)
             .map_err(|error| unreadable("tls_key_file", &self.key, "private key", &error))?;
+        let (end, _) = watch::channel(chain.first().and_then(validity::end));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -86,6 +98,7 @@ impl TlsFiles {
             files: self.clone(),
             stamps,
             config: Arc::new(config),
+            end,
         })
     }
 }

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use self::channel::ChannelSettings;
 use super::rules::{Condition, Rule, Severity};
-use crate::base::clock::Millis;
 
 /// The most rules.
 pub const MAX_RULES: usize = 200;
@@ -57,8 +56,6 @@ pub struct AlertSettings {
     pub channels: Vec<ChannelSettings>,
     /// Deadlines and pauses.
     pub pace: Pace,
-    /// The dashboard's own certificates: what each is, and when it ends.
-    pub certificates: Vec<(String, Millis)>,
 }
 
 impl Default for AlertSettings {
@@ -67,7 +64,6 @@ impl Default for AlertSettings {
             rules: usual_rules(),
             channels: Vec::new(),
             pace: Pace::default(),
-            certificates: Vec::new(),
         }
     }
 }
@@ -122,7 +118,6 @@ impl AlertSettings {
             rules,
             channels,
             pace: Pace::default(),
-            certificates: Vec::new(),
         })
     }
 }

@@ -9,7 +9,6 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::Alerts;
 use super::engine::{Engine, Firing, Moment};
 use super::memory::{Memory, RunEnd};
 use super::metric::Metric;
@@ -17,6 +16,7 @@ use super::reading::Reading;
 use super::rules::{Condition, Rule};
 use super::settings::AlertSettings;
 use super::settings::written::MAX_WITHIN;
+use super::{Alerts, CertificateEnd};
 use crate::base::clock::{self, Millis};
 use crate::dashboard::fleet::Fleet;
 use crate::dashboard::live::{self, Live};
@@ -49,8 +49,8 @@ pub(super) struct Watch {
     /// The last event that was looked at, and the last one that the store knows to be.
     cursor: u64,
     stored_cursor: u64,
-    /// The dashboard itself.
-    own: Reading,
+    /// The dashboard's own certificate.
+    pub(super) certificate: Option<CertificateEnd>,
     store: Store,
     fleet: Fleet,
     live: Live,
@@ -79,10 +79,7 @@ impl Watch {
             learnt,
             cursor,
             stored_cursor: cursor,
-            own: Reading {
-                certificates: settings.certificates.clone(),
-                ..Reading::of(None, HostStatus::Online)
-            },
+            certificate: None,
             store,
             fleet,
             live,
@@ -195,6 +192,15 @@ impl Watch {
         }
     }
 
+    /// How the dashboard itself is.
+    fn own(&self) -> Reading {
+        let mut own = Reading::of(None, HostStatus::Online);
+        let end = self.certificate.as_ref().and_then(|end| *end.borrow());
+        own.certificates
+            .extend(end.map(|end| ("tls_cert_file".into(), end)));
+        own
+    }
+
     /// One look: what happened, what of it counts, and the commit.
     async fn look(&mut self) -> Result<(), StoreError> {
         self.take_events().await?;
@@ -203,7 +209,7 @@ impl Watch {
             wall: clock::now(),
         };
         let mut readings = self.fleet.readings();
-        readings.push(self.own.clone());
+        readings.push(self.own());
         let fleet = &self.fleet;
         // Under maintenance nothing is told of a host; of one that comes and goes only that it has gone.
         let suppressed = |host: &HostName, of: &Condition| {

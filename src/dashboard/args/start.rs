@@ -102,11 +102,6 @@ pub(super) fn run(settings: &Settings, ui_dir: Option<PathBuf>) -> anyhow::Resul
     core.tls = tls;
     core.ui_dir = ui_dir;
     core.alerts = settings.alerts.clone();
-    let ends = settings.tls.as_ref().and_then(TlsFiles::ends);
-    core.alerts.certificates = ends
-        .map(|end| ("tls_cert_file".into(), end))
-        .into_iter()
-        .collect();
     core.link_base = Some(settings.link_base(bound));
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()

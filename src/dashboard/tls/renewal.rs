@@ -53,6 +53,7 @@ pub(super) async fn renew(tls: Tls, serving: RustlsConfig) -> Infallible {
         match loaded {
             None => {}
             Some(Ok(renewed)) => {
+                tls.end.send_replace(*renewed.end.borrow());
                 serving.reload_from_config(renewed.config);
                 tracing::info!(
                     "tls_cert_file {}: new connections get the renewed certificate",
@@ -79,17 +80,18 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::dashboard::tls::{TlsFiles, serve};
+    use crate::dashboard::tls::{TlsFiles, serve, validity};
 
     /// A certificate for `localhost` and its key; none without the program that makes them.
-    fn make(dir: &Path, name: &str) -> Option<(TlsFiles, CertificateDer<'static>)> {
+    fn make(dir: &Path, name: &str, days: u32) -> Option<(TlsFiles, CertificateDer<'static>)> {
         let files = TlsFiles {
             cert: dir.join(format!("{name}.pem")),
             key: dir.join(format!("{name}-key.pem")),
         };
         let made = Command::new("openssl")
             .args(["req", "-x509", "-newkey", "ec", "-nodes"])
-            .args(["-pkeyopt", "ec_paramgen_curve:P-256", "-days", "2"])
+            .args(["-pkeyopt", "ec_paramgen_curve:P-256"])
+            .args(["-days", &days.to_string()])
             .args(["-subj", &format!("/CN={name}")])
             .args(["-addext", "subjectAltName=DNS:localhost"])
             .args(["-addext", "basicConstraints=critical,CA:FALSE"])
@@ -133,16 +135,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_renewed_certificate_is_shown_and_half_of_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
-        let Some((files, first)) = make(dir.path(), "first") else {
+        let Some((files, first)) = make(dir.path(), "first", 2) else {
             return;
         };
-        let Some((renewed, second)) = make(dir.path(), "second") else {
+        let Some((renewed, second)) = make(dir.path(), "second", 3) else {
             return;
         };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let tls = files.load().unwrap();
+        let end = tls.end();
+        let (first_end, second_end) = (validity::end(&first), validity::end(&second));
+        assert!(first_end.is_some() && first_end != second_end);
         let client = async {
             let trusted = vec![first.clone(), second.clone()];
             let look = || {
@@ -155,8 +160,10 @@ mod tests {
             tokio::time::sleep(3 * LOOK).await;
             assert_eq!(look().await.unwrap(), first);
             fs::rename(&renewed.key, &files.key).unwrap();
+            assert_eq!(*end.borrow(), first_end);
             tokio::time::sleep(3 * LOOK).await;
             assert_eq!(look().await.unwrap(), second);
+            assert_eq!(*end.borrow(), second_end);
             shutdown.cancel();
         };
         let serving = serve(listener, Some(tls), Router::new(), shutdown.clone());

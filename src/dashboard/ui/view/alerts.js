@@ -112,7 +112,7 @@ class AlertsView {
     this.error.hidden = true;
     fill(this.list, ...worstFirst(alerts).map(alertRow));
     this.note.hidden = alerts.length > 0 && alerts.length < PAGE;
-    fill(this.note, ...(alerts.length === 0 ? [icon('check'), ' Nothing: all is as it should be.'] : [`The newest ${PAGE} of them.`]));
+    fill(this.note, ...(alerts.length === 0 ? [icon('check'), ' No rule fires.'] : [`The newest ${PAGE} of them.`]));
     this.loadPast('');
     this.channels.load();
   }
