@@ -67,7 +67,9 @@ async fn serve() -> Outcome<()> {
     let dir = tempfile::tempdir()?;
     let store = Store::open(dir.path()).await?;
     let token = digest(API_TOKEN);
-    store.create_token("bench", Role::Viewer, &token).await?;
+    store
+        .create_token("bench", Role::Viewer, &token, None)
+        .await?;
     store.close().await;
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     println!("{}", listener.local_addr()?);

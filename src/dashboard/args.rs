@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::dashboard::access::Role;
+use crate::dashboard::alerts::settings::time::Length;
 use crate::dashboard::config::Settings;
 use crate::run::id::HostName;
 use crate::wire::key::PublicKey;
@@ -125,6 +126,9 @@ enum Token {
         /// What it may do.
         #[arg(long, value_enum)]
         role: Role,
+        /// After which time it ends, such as 90d; without, never.
+        #[arg(long, value_name = "TIME", value_parser = Length::parse)]
+        expires: Option<Length>,
     },
     /// List the tokens; they themselves are not kept.
     List,

@@ -40,7 +40,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 /// The schema, step by step. An applied step is never edited; a test pins each one's hash.
-const MIGRATIONS: [(i64, &str, &str); 10] = [
+const MIGRATIONS: [(i64, &str, &str); 11] = [
     (1, "fleet", include_str!("store/migrations/0001_fleet.sql")),
     (
         2,
@@ -82,6 +82,11 @@ const MIGRATIONS: [(i64, &str, &str); 10] = [
         10,
         "agent keys",
         include_str!("store/migrations/0010_agent_keys.sql"),
+    ),
+    (
+        11,
+        "token expiry",
+        include_str!("store/migrations/0011_token_expiry.sql"),
     ),
 ];
 

@@ -77,7 +77,7 @@ impl House {
         // After a restart it is there already.
         let token = digest(API_TOKEN);
         app.store
-            .create_token("tests", Role::Admin, &token)
+            .create_token("tests", Role::Admin, &token, None)
             .await
             .unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

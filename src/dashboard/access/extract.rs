@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, Method, header};
 
 use super::digest::{Digest, digest, same};
 use super::{Access, Operator, Role};
+use crate::base::clock::rfc3339;
 use crate::dashboard::app::AppState;
 use crate::dashboard::http::error::HttpError;
 use crate::dashboard::store::Store;
@@ -89,6 +90,12 @@ async fn operator(
             .token(&digest(token))
             .await?
             .ok_or(HttpError::Unauthorized)?;
+        if let Some(at) = token.expires_at.filter(|_| token.has_expired()) {
+            return Err(HttpError::TokenExpired {
+                name: token.name,
+                at: rfc3339(at),
+            });
+        }
         Operator {
             name: format!("token {}", token.name),
             role: token.role,

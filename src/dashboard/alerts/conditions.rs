@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use super::memory::{Past, RunEnd};
 use super::message::duration;
 use super::metric::Metric;
@@ -58,15 +60,12 @@ fn one(is_bad: bool, summary: impl FnOnce() -> String, value: Option<f64>) -> Ju
 pub fn judge(condition: &Condition, reading: &Reading, past: Option<&Past>, now: Millis) -> Judged {
     match condition {
         Condition::Certificate { within } => {
-            return expiry(
-                "certificate",
-                &reading.certificates,
-                within.as_millis() as u64,
-                now,
-            );
+            // Whoever serves has a certificate: none means that nobody can tell when it ends.
+            let ends = Some(&reading.certificates).filter(|ends| !ends.is_empty());
+            return expiry("certificate", ends, *within, now);
         }
         Condition::Token { within } => {
-            return expiry("token", &reading.tokens, within.as_millis() as u64, now);
+            return expiry("token", reading.tokens.as_ref(), *within, now);
         }
         _ if reading.host.is_none() => return Judged::Unknown,
         _ => {}
@@ -194,13 +193,17 @@ fn resources(condition: &Condition, reading: &Reading, past: Option<&Past>, now:
     judged.unwrap_or(Judged::Unknown)
 }
 
-fn expiry(what: &str, ends: &[(String, Millis)], within: u64, now: Millis) -> Judged {
-    if ends.is_empty() {
+fn expiry(
+    what: &str,
+    ends: Option<&Vec<(String, Millis)>>,
+    within: Duration,
+    now: Millis,
+) -> Judged {
+    let Some(ends) = ends else {
         return Judged::Unknown;
-    }
-    let soon = ends
-        .iter()
-        .filter(|(_, end)| *end < now.saturating_add(within));
+    };
+    let until = now.saturating_add(within.as_millis() as Millis);
+    let soon = ends.iter().filter(|(_, end)| *end < until);
     let sentence = |name: &str, end: Millis| {
         if end <= now {
             format!("the {what} {name} has expired")

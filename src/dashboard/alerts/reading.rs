@@ -20,8 +20,8 @@ pub struct Reading {
     pub heartbeat: Option<Arc<Heartbeat>>,
     /// Its certificates: what each is, and when it ends.
     pub certificates: Vec<(String, Millis)>,
-    /// Its tokens, likewise.
-    pub tokens: Vec<(String, Millis)>,
+    /// Its tokens that end, likewise; none where they were not read.
+    pub tokens: Option<Vec<(String, Millis)>>,
 }
 
 impl Reading {
@@ -33,7 +33,7 @@ impl Reading {
             tags: Vec::new(),
             heartbeat: None,
             certificates: Vec::new(),
-            tokens: Vec::new(),
+            tokens: None,
         }
     }
 

@@ -189,6 +189,14 @@ fn usual_rules() -> Vec<Rule> {
                 within: written::EXPIRY,
             },
         ),
+        rule(
+            "token",
+            warning,
+            Duration::ZERO,
+            Condition::Token {
+                within: written::EXPIRY,
+            },
+        ),
         rule("reboot needed", info, minutes(10), Condition::RebootNeeded),
     ]
 }

@@ -193,12 +193,13 @@ impl Watch {
     }
 
     /// How the dashboard itself is.
-    fn own(&self) -> Reading {
+    async fn own(&self) -> Result<Reading, StoreError> {
         let mut own = Reading::of(None, HostStatus::Online);
         let end = self.certificate.as_ref().and_then(|end| *end.borrow());
         own.certificates
             .extend(end.map(|end| ("tls_cert_file".into(), end)));
-        own
+        own.tokens = Some(self.store.token_ends().await?);
+        Ok(own)
     }
 
     /// One look: what happened, what of it counts, and the commit.
@@ -209,7 +210,7 @@ impl Watch {
             wall: clock::now(),
         };
         let mut readings = self.fleet.readings();
-        readings.push(self.own());
+        readings.push(self.own().await?);
         let fleet = &self.fleet;
         // Under maintenance nothing is told of a host; of one that comes and goes only that it has gone.
         let suppressed = |host: &HostName, of: &Condition| {

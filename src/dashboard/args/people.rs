@@ -3,11 +3,12 @@
 use anyhow::Context as _;
 
 use super::{Token, User};
-use crate::base::clock::rfc3339;
+use crate::base::clock::{Millis, now, rfc3339};
 use crate::base::secret::Secret;
 use crate::dashboard::access::digest::{API_TOKEN_PREFIX, digest, new_token};
 use crate::dashboard::access::password::{self, Passwords};
 use crate::dashboard::access::{Role, check_name};
+use crate::dashboard::alerts::settings::time::Length;
 use crate::dashboard::config::Settings;
 use crate::dashboard::store::Store;
 use crate::dashboard::store::access::Entry;
@@ -32,8 +33,13 @@ pub(super) fn with_store<T>(
 
 pub(super) fn token(settings: &Settings, command: Token) -> anyhow::Result<()> {
     with_store(settings, async |store| match command {
-        Token::Create { name, role } => {
-            println!("{}", create_token(store, &name, role).await?.expose());
+        Token::Create {
+            name,
+            role,
+            expires,
+        } => {
+            let token = create_token(store, &name, role, expires).await?;
+            println!("{}", token.expose());
             Ok(())
         }
         Token::List => {
@@ -52,11 +58,24 @@ pub(super) fn token(settings: &Settings, command: Token) -> anyhow::Result<()> {
 }
 
 /// Makes an API token; only its digest is kept.
-pub(super) async fn create_token(store: &Store, name: &str, role: Role) -> anyhow::Result<Secret> {
+pub(super) async fn create_token(
+    store: &Store,
+    name: &str,
+    role: Role,
+    expires: Option<Length>,
+) -> anyhow::Result<Secret> {
+    let after = expires.map(|length| length.0.as_millis() as Millis);
+    anyhow::ensure!(
+        after != Some(0),
+        "`--expires` is no time at all; write it such as 90d"
+    );
+    let expires_at = after.map(|after| now().saturating_add(after));
     check_name(name).map_err(anyhow::Error::msg)?;
     let token = new_token(API_TOKEN_PREFIX)?;
     anyhow::ensure!(
-        store.create_token(name, role, &digest(&token)).await?,
+        store
+            .create_token(name, role, &digest(&token), expires_at)
+            .await?,
         "there is a token `{name}` already; revoke it first or choose another name"
     );
     Ok(Secret::new(token))
@@ -107,8 +126,13 @@ fn list(entries: &[Entry], tokens: bool) {
             None if tokens => String::from("  never used"),
             None => String::new(),
         };
+        let ends = match entry.expires_at.map(rfc3339) {
+            Some(at) if entry.has_expired() => format!("  expired {at}"),
+            Some(at) => format!("  expires {at}"),
+            None => String::new(),
+        };
         println!(
-            "{:width$}  {:8}  created {}{used}",
+            "{:width$}  {:8}  created {}{used}{ends}",
             entry.name,
             entry.role.name(),
             rfc3339(entry.created_at)
@@ -125,7 +149,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let running = Store::open(dir.path()).await.unwrap();
         let beside = Store::open(dir.path()).await.unwrap();
-        let token = create_token(&beside, "ci", Role::Operator).await.unwrap();
+        let token = create_token(&beside, "ci", Role::Operator, None)
+            .await
+            .unwrap();
         assert!(token.expose().starts_with("nf_") && token.expose().len() == 46);
         let found = running
             .token(&digest(token.expose()))
@@ -133,11 +159,33 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!((found.name.as_str(), found.role), ("ci", Role::Operator));
-        let error = create_token(&beside, "ci", Role::Viewer)
+        let error = create_token(&beside, "ci", Role::Viewer, None)
             .await
             .unwrap_err()
             .to_string();
         assert!(error.contains("already"), "{error}");
-        assert!(create_token(&beside, "a b", Role::Viewer).await.is_err());
+        assert!(
+            create_token(&beside, "a b", Role::Viewer, None)
+                .await
+                .is_err()
+        );
+        let short = Some(Length::parse("0d").unwrap());
+        let error = create_token(&beside, "short", Role::Viewer, short).await;
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("`--expires` is no time"), "{error}");
+        let year = Some(Length::parse("365d").unwrap());
+        create_token(&beside, "long", Role::Viewer, year)
+            .await
+            .unwrap();
+        let ends = running.token_ends().await.unwrap();
+        let [(name, end)] = &ends[..] else {
+            panic!("{ends:?}")
+        };
+        assert_eq!(name, "long");
+        let left = end - now();
+        assert!(
+            (364 * 86_400_000..=365 * 86_400_000).contains(&left),
+            "{left}"
+        );
     }
 }

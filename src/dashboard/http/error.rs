@@ -13,6 +13,14 @@ pub enum HttpError {
     /// Nobody is logged in, or the token is not known.
     #[error("no valid login or API token")]
     Unauthorized,
+    /// An API token whose time is over.
+    #[error("the token `{name}` ended at {at}")]
+    TokenExpired {
+        /// Which.
+        name: String,
+        /// When.
+        at: String,
+    },
     /// An agent's key that nobody has added, or that is none.
     #[error("{message}")]
     UnknownKey {
@@ -123,6 +131,11 @@ impl HttpError {
                 StatusCode::UNAUTHORIZED,
                 "unauthorized",
                 "log in at /login, or send `Authorization: Bearer API_TOKEN`; `nixfleet-dashboard token create NAME --role operator` makes one".into(),
+            ),
+            Self::TokenExpired { .. } => (
+                StatusCode::UNAUTHORIZED,
+                "token_expired",
+                "revoke it and make another: `nixfleet-dashboard token revoke NAME`, `token create NAME --role … --expires 90d`".into(),
             ),
             Self::UnknownKey { .. } => (
                 StatusCode::UNAUTHORIZED,

@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, uint};
 use crate::base::clock::{Millis, now};
 use crate::dashboard::access::Role;
 use crate::dashboard::access::digest::Digest;
@@ -22,6 +22,15 @@ pub struct Entry {
     pub created_at: Millis,
     /// When a token was last used, give or take a minute; none for users and for tokens never used.
     pub last_used_at: Option<Millis>,
+    /// When a token ends; none for users and for tokens that do not.
+    pub expires_at: Option<Millis>,
+}
+
+impl Entry {
+    /// Whether its time is over.
+    pub fn has_expired(&self) -> bool {
+        self.expires_at.is_some_and(|at| at <= now())
+    }
 }
 
 /// An open session.
@@ -54,6 +63,7 @@ fn entry(row: &SqliteRow) -> Result<Entry, StoreError> {
         role: role(row)?,
         created_at: millis(row, "created_at")?.unwrap_or(0),
         last_used_at: millis(row, "last_used_at")?,
+        expires_at: millis(row, "expires_at")?,
     })
 }
 
@@ -108,7 +118,7 @@ impl Store {
 
     /// All users, by name.
     pub async fn users(&self) -> Result<Vec<Entry>, StoreError> {
-        sqlx::query("SELECT name, role, created_at, NULL AS last_used_at FROM users ORDER BY name")
+        sqlx::query("SELECT name, role, created_at, NULL AS last_used_at, NULL AS expires_at FROM users ORDER BY name")
             .fetch_all(&self.readers)
             .await?
             .iter()
@@ -182,21 +192,23 @@ impl Store {
         Ok(())
     }
 
-    /// Adds an API token; `false` when the name is taken.
+    /// Adds an API token that ends at `expires_at`, if it ends; `false` when the name is taken.
     pub async fn create_token(
         &self,
         name: &str,
         role: Role,
         token: &Digest,
+        expires_at: Option<Millis>,
     ) -> Result<bool, StoreError> {
         inserted(
             sqlx::query(
-                "INSERT INTO api_tokens (name, role, token_hash, created_at) VALUES (?, ?, ?, ?)",
+                "INSERT INTO api_tokens (name, role, token_hash, created_at, expires_at) VALUES (?, ?, ?, ?, ?)",
             )
             .bind(name)
             .bind(role.name())
             .bind(token.as_slice())
             .bind(now() as i64)
+            .bind(expires_at.map(|at| at as i64))
             .execute(&self.writer)
             .await,
         )
@@ -213,18 +225,32 @@ impl Store {
 
     /// All API tokens, by name.
     pub async fn tokens(&self) -> Result<Vec<Entry>, StoreError> {
-        sqlx::query("SELECT name, role, created_at, last_used_at FROM api_tokens ORDER BY name")
-            .fetch_all(&self.readers)
-            .await?
-            .iter()
-            .map(entry)
-            .collect()
+        sqlx::query(
+            "SELECT name, role, created_at, last_used_at, expires_at FROM api_tokens ORDER BY name",
+        )
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(entry)
+        .collect()
     }
 
-    /// The API token of that digest; notes its use at most once a minute.
+    /// The API tokens that end, also those that have, and when.
+    pub async fn token_ends(&self) -> Result<Vec<(String, Millis)>, StoreError> {
+        sqlx::query(
+            "SELECT name, expires_at FROM api_tokens WHERE expires_at IS NOT NULL ORDER BY name",
+        )
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(|row| Ok((row.try_get("name")?, uint(row, "expires_at")?)))
+        .collect()
+    }
+
+    /// The API token of that digest, also one that has expired; notes its use at most once a minute.
     pub async fn token(&self, token: &Digest) -> Result<Option<Entry>, StoreError> {
         let row = sqlx::query(
-            "SELECT name, role, created_at, last_used_at FROM api_tokens WHERE token_hash = ?",
+            "SELECT name, role, created_at, last_used_at, expires_at FROM api_tokens WHERE token_hash = ?",
         )
         .bind(token.as_slice())
         .fetch_optional(&self.readers)
@@ -232,6 +258,9 @@ impl Store {
         let Some(found) = row.as_ref().map(entry).transpose()? else {
             return Ok(None);
         };
+        if found.has_expired() {
+            return Ok(Some(found));
+        }
         let now = now();
         if found
             .last_used_at

@@ -105,7 +105,7 @@ impl Bench {
         let store = dashboard::store::Store::open(&read.data_dir).await.unwrap();
         let token = digest(API_TOKEN);
         store
-            .create_token("tests", Role::Admin, &token)
+            .create_token("tests", Role::Admin, &token, None)
             .await
             .unwrap();
         store.close().await;

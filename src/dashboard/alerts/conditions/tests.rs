@@ -214,10 +214,12 @@ fn certificates_and_tokens_that_end_soon() {
         shown(&own, &certificate),
         "fleet|the certificate fleet ends in 13 d 1 h\nold|the certificate old has expired"
     );
-    own.tokens = vec![("ci".into(), NOW + day)];
-    assert_eq!(
-        shown(&own, &Condition::Token { within }),
-        "ci|the token ci ends in 1 d"
-    );
+    let token = Condition::Token { within };
+    assert_eq!(shown(&own, &token), "?");
+    own.tokens = Some(vec![("ci".into(), NOW + day)]);
+    assert_eq!(shown(&own, &token), "ci|the token ci ends in 1 d");
+    // The last one was revoked: that is known, and an alert of it is over.
+    own.tokens = Some(Vec::new());
+    assert_eq!(shown(&own, &token), "");
     assert_eq!(shown(&own, &Condition::Offline), "?");
 }

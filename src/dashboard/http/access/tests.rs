@@ -243,6 +243,36 @@ async fn a_browser_is_sent_to_pages_never_to_other_sites() {
 }
 
 #[tokio::test]
+async fn a_token_that_has_ended_is_refused_by_name() {
+    let door = door().await;
+    let store = &door.state.store;
+    for (name, ends_in, status) in [("ci", 0, 401), ("next", 60_000, 200)] {
+        let token = new_token("nf_").unwrap();
+        let at = Some(crate::base::clock::now() + ends_in);
+        let kept = digest(&token);
+        let made = store.create_token(name, Role::Viewer, &kept, at).await;
+        assert!(made.unwrap());
+        let header = format!("Bearer {token}");
+        let answer = door
+            .ask("GET", "/api/look", &[("authorization", &header)], "")
+            .await;
+        assert_eq!(answer.status(), status, "{name}");
+        if status == 401 {
+            let said = json(answer).await.to_string();
+            assert!(said.contains("the token `ci` ended at 2"), "{said}");
+            assert!(said.contains("--expires 90d"), "{said}");
+        }
+    }
+    // A use that was refused is none.
+    let used: Vec<_> = store.tokens().await.unwrap();
+    let used: Vec<_> = used
+        .iter()
+        .map(|token| token.last_used_at.is_some())
+        .collect();
+    assert_eq!(used, [false, true]);
+}
+
+#[tokio::test]
 async fn roles_and_tokens() {
     let door = door().await;
     let store = &door.state.store;
@@ -254,7 +284,7 @@ async fn roles_and_tokens() {
         let token = new_token("nf_").unwrap();
         assert!(
             store
-                .create_token(role.name(), role, &digest(&token))
+                .create_token(role.name(), role, &digest(&token), None)
                 .await
                 .unwrap()
         );
@@ -279,7 +309,7 @@ async fn roles_and_tokens() {
         );
         assert!(
             !store
-                .create_token(role.name(), role, &digest("x"))
+                .create_token(role.name(), role, &digest("x"), None)
                 .await
                 .unwrap(),
             "taken"
