@@ -12,6 +12,7 @@ use crate::agent::identity::Identity;
 use crate::agent::launch::SelfCommand;
 use crate::agent::launcher::{Direct, Launcher};
 use crate::agent::runs::{self, Runs};
+use crate::agent::shipper::v2::Sent;
 use crate::agent::uplink::{Health, Tls, Uplink};
 use crate::agent::{facts, helper, metrics, replace, stasysmo, state_dir};
 use crate::base::{logging, shutdown};
@@ -105,6 +106,7 @@ async fn serve(mut config: Config, once: bool, self_command: SelfCommand) -> any
         },
         tls,
         runs: runs.clone(),
+        sent: std::sync::Arc::new(Sent::open(&state_dir)),
         sample: metrics::sample(paths, config.interval)?,
         max_attempts: config.max_attempts,
         once,

@@ -1,8 +1,10 @@
 //! The connection to the dashboard: dial, serve, and dial again, for ever or until there is a reason not to.
 
 mod dial;
+mod offer;
 mod session;
 mod tls;
+mod v2;
 mod writer;
 
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::agent::identity::Identity;
 use crate::agent::metrics::Sample;
 use crate::agent::runs::Runs;
+use crate::agent::shipper::v2::Sent;
 use crate::base::backoff::Backoff;
 
 pub use tls::Tls;
@@ -48,6 +51,8 @@ pub struct Uplink {
     pub tls: Tls,
     /// The host's runs.
     pub runs: Arc<Runs>,
+    /// How far runs are told to an earlier dashboard.
+    pub sent: Arc<Sent>,
     /// Metrics and generation.
     pub sample: watch::Receiver<Sample>,
     /// Failed attempts in a row after which to give up.
@@ -80,14 +85,16 @@ impl Uplink {
         if !self.once {
             return served.await;
         }
-        tokio::time::timeout(ONCE_DEADLINE, served).await.unwrap_or_else(|_| End::Lost {
-            reason: format!(
-                "{}: connected, but no heartbeat was acknowledged within {} s; earlier dashboards do not acknowledge",
-                self.identity.url,
-                ONCE_DEADLINE.as_secs()
-            ),
-            registered: false,
-        })
+        tokio::time::timeout(ONCE_DEADLINE, served)
+            .await
+            .unwrap_or_else(|_| End::Lost {
+                reason: format!(
+                    "{}: connected, but no heartbeat was acknowledged within {} s",
+                    self.identity.url,
+                    ONCE_DEADLINE.as_secs()
+                ),
+                registered: false,
+            })
     }
 
     /// Keeps a connection until `shutdown`.

@@ -8,6 +8,7 @@ mod handshake;
 pub mod peer;
 #[cfg(test)]
 mod tests;
+pub mod v2;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

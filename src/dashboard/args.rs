@@ -4,6 +4,7 @@ mod backup;
 mod doctor;
 mod people;
 mod start;
+mod variables;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

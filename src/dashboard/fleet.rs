@@ -4,6 +4,7 @@
 mod entry;
 #[cfg(test)]
 mod tests;
+mod v2;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -64,6 +65,7 @@ impl Fleet {
         self.change(&peer.host, true, |entry, _| {
             entry.register = Some(Arc::new(register.clone()));
             entry.protocol = peer.protocol;
+            entry.extra.returned();
             entry.signs.connected = true;
             entry.peer.replace(Arc::clone(peer))
         })

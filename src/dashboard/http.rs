@@ -16,6 +16,7 @@ pub mod runs;
 pub mod security;
 #[cfg(test)]
 mod tests;
+pub mod v2;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -43,6 +44,11 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
     ("post", "/api/hosts/{host}/command", "operator"),
     ("post", "/api/hosts/{host}/logs", "agent or operator"),
     ("get", "/api/hosts/{host}/logs", "viewer"),
+    ("get", "/api/hosts/{host}/output", "viewer"),
+    ("get", "/api/hosts/{host}/events", "viewer"),
+    ("post", "/api/hosts/{host}/kill", "operator"),
+    ("post", "/api/hosts/{host}/reboot", "operator"),
+    ("post", "/api/dispatch", "operator"),
     ("get", "/api/runs", "viewer"),
     ("get", "/api/runs/{id}", "viewer"),
     ("get", "/api/runs/{id}/log", "viewer"),
@@ -66,6 +72,11 @@ pub fn router(state: AppState) -> Router {
         .route("/api/hosts/{host}", get(hosts::one).delete(hosts::remove))
         .route("/api/hosts/{host}/command", post(hosts::command))
         .route("/api/hosts/{host}/logs", host_logs::routes())
+        .route("/api/hosts/{host}/output", get(v2::output))
+        .route("/api/hosts/{host}/events", get(v2::events))
+        .route("/api/hosts/{host}/kill", post(v2::kill))
+        .route("/api/hosts/{host}/reboot", post(v2::reboot))
+        .route("/api/dispatch", post(v2::dispatch))
         .route("/api/runs", get(runs::list))
         .route("/api/runs/{id}", get(runs::one))
         .route("/api/runs/{id}/log", get(log::lines))

@@ -22,6 +22,7 @@ pub mod runs;
 #[cfg(test)]
 mod sample;
 pub mod space;
+mod v2_lines;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -32,7 +33,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 /// The schema, step by step. An applied step is never edited; a test pins each one's hash.
-const MIGRATIONS: [(i64, &str, &str); 5] = [
+const MIGRATIONS: [(i64, &str, &str); 6] = [
     (1, "fleet", include_str!("store/migrations/0001_fleet.sql")),
     (
         2,
@@ -50,6 +51,7 @@ const MIGRATIONS: [(i64, &str, &str); 5] = [
         "build logs",
         include_str!("store/migrations/0005_build_logs.sql"),
     ),
+    (11, "v2", include_str!("store/migrations/0011_v2.sql")),
 ];
 
 fn migrator() -> Migrator {

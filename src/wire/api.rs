@@ -28,8 +28,12 @@
 use serde::{Deserialize, Serialize};
 
 mod builds;
+mod gaps;
+mod lamps;
 
 pub use builds::{BuildLogLine, BuildLogLines, BuildLogs, LoggedBuild};
+pub use gaps::{LogGap, LogGaps};
+pub use lamps::{MarkedLines, UpdateLamps};
 
 use crate::run::event::{Failure, Progress};
 use crate::run::id::RunId;
@@ -98,6 +102,9 @@ pub struct Host {
     pub resources: Option<serde_json::Value>,
     /// 2 or 3.
     pub protocol: u32,
+    /// What an agent of the earlier protocol last found out about what is outdated, with its age.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_status: Option<UpdateLamps>,
     /// How many runs wait for it.
     #[serde(default)]
     pub queued: usize,
@@ -184,6 +191,9 @@ pub struct Run {
     /// The run is over and its output is not all here: some is still to come (`bytes_pending`), some is not kept
     /// (`bytes_missing`), or its checksum is another one.
     pub incomplete: bool,
+    /// Why output may be missing that nobody can count: an agent of the earlier protocol cannot send again what was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unheard: Option<String>,
     /// Whether the checksum of the whole output is the one that the host computed; none while not all of it is here.
     pub verified: Option<bool>,
     /// It was taken for lost, and then found again.
@@ -251,6 +261,10 @@ pub struct LogLines {
     pub next: u64,
     /// Whether no further line will ever come.
     pub complete: bool,
+    /// What agents of the earlier protocol say of lines beside their text; lines of standard output are left out. Only in
+    /// the answer of `/log`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marked: Vec<MarkedLines>,
 }
 
 /// One line of output.
@@ -262,26 +276,6 @@ pub struct LogLine {
     pub at: String,
     /// Its visible text, colours (SGR sequences) kept, other escapes dropped.
     pub text: String,
-}
-
-/// `GET /api/runs/{id}/gaps`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogGaps {
-    /// In order; at most 1000.
-    pub gaps: Vec<LogGap>,
-}
-
-/// A place where output is missing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogGap {
-    /// Number of the first line that is missing; of the line that has a hole if none is missing as a whole.
-    pub line: u64,
-    /// How many lines are missing from there on; 0 if only a part of one is.
-    pub lines: u64,
-    /// How many bytes are missing.
-    pub bytes: u64,
-    /// Why.
-    pub reason: String,
 }
 
 /// The line that is not finished yet, as it looks now: a progress bar, a prompt.
@@ -302,6 +296,10 @@ pub struct CommandBody {
     /// Wait for a host that is offline or busy, instead of being refused.
     #[serde(default)]
     pub queue: bool,
+    /// As earlier dashboards took it: with `stop`, also in the middle of an activation. Anything else that they would have
+    /// refused without it is not refused here.
+    #[serde(default)]
+    pub force: bool,
     /// How many seconds it may wait; a day by default, at most 7.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,

@@ -20,4 +20,5 @@ mod refusals;
 mod run_live;
 mod store_faults;
 mod support;
+mod v2;
 mod verify;

@@ -1,21 +1,23 @@
 //! One connection: register, then heartbeats, runs and their output until it ends.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::SplitStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_util::sync::CancellationToken;
 
 use super::dial::Socket;
+use super::v2::{self, Taken};
 use super::writer::{self, MAX_CONTROL, MAX_OUTPUT, MAX_STATUS, Queues};
-use super::{End, Uplink};
-use crate::agent::launcher::Offer;
-use crate::agent::runs::{self, MAX_REQUESTS, Request, Runs};
+use super::{End, Uplink, offer};
+use crate::agent::runs::{self, MAX_REQUESTS, Request};
+use crate::agent::shipper::v2::Way;
 use crate::agent::shipper::{self, Word};
 use crate::agent::{heartbeat, register};
 use crate::wire::PROTOCOL;
@@ -29,10 +31,6 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(3);
 /// How long the closing waits while a run goes on: what ends the agent is often the run's own switch, and that it has
 /// begun its activation must be known, or the host counts as away for no reason.
 const LAST_WORDS: Duration = Duration::from_millis(300);
-/// How often is asked whether other commands are offered than before.
-const OFFER: Duration = Duration::from_secs(60);
-/// How often a helper is asked that did not answer.
-const NO_OFFER: Duration = Duration::from_secs(5);
 /// The most of an unreadable message that is logged, in characters.
 const MAX_QUOTED: usize = 200;
 
@@ -48,6 +46,10 @@ struct Session<'a> {
     /// To the shipper, once there is one.
     words: Option<mpsc::Sender<Word>>,
     registered: bool,
+    /// Whether the dashboard speaks the earlier protocol.
+    earlier: Arc<AtomicBool>,
+    /// Counts pongs: the one answer that an earlier dashboard gives.
+    pongs: watch::Sender<u64>,
 }
 
 /// Serves the connection until it ends. Everything that it started ends with it, the runs excepted.
@@ -57,11 +59,13 @@ pub async fn serve(uplink: &Uplink, socket: Socket, shutdown: &CancellationToken
     let (status, status_queue) = mpsc::channel(MAX_STATUS);
     let (output, output_queue) = mpsc::channel(MAX_OUTPUT);
     let close = CancellationToken::new();
+    let earlier = Arc::new(AtomicBool::new(false));
     let queues = Queues {
         control: control_queue,
         status: status_queue,
         output: output_queue,
         close: close.clone(),
+        earlier: Arc::clone(&earlier),
     };
     let mut session = Session {
         uplink,
@@ -72,6 +76,8 @@ pub async fn serve(uplink: &Uplink, socket: Socket, shutdown: &CancellationToken
         requests: None,
         words: None,
         registered: false,
+        earlier,
+        pongs: watch::channel(0).0,
     };
     session.tasks.spawn(writer::write(sink, queues));
     let end = session.listen(&mut stream, shutdown).await;
@@ -91,17 +97,15 @@ pub async fn serve(uplink: &Uplink, socket: Socket, shutdown: &CancellationToken
     end
 }
 
-/// Ends the connection when other commands are offered than it was told: the next one tells them.
-async fn new_offer(runs: Arc<Runs>, told: Option<Offer>) -> Result<(), String> {
-    let pause = if told.is_some() { OFFER } else { NO_OFFER };
-    loop {
-        tokio::time::sleep(pause).await;
-        if let Ok(offer) = runs.offer().await
-            && told.as_ref() != Some(&offer)
-        {
-            return Err("the commands of this host have changed: registering again".into());
-        }
-    }
+/// The message, or a word in the log that it is none.
+fn understood<T: serde::de::DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_str(text)
+        .inspect_err(|error| {
+            let quoted = text.chars().take(MAX_QUOTED).flat_map(char::escape_debug);
+            let quoted: String = quoted.collect();
+            tracing::warn!("ignored: a message that is not understood ({error}): {quoted}");
+        })
+        .ok()
 }
 
 impl Session<'_> {
@@ -124,7 +128,7 @@ impl Session<'_> {
             register::message(identity, offer, &sample, self.uplink.runs.known())
         };
         let runs = self.uplink.runs.clone();
-        self.tasks.spawn(new_offer(runs, offered));
+        self.tasks.spawn(offer::changed(runs, offered));
         if let Err(reason) = self.say(ToDashboard::Register(Box::new(message))) {
             return self.lost(reason);
         }
@@ -171,24 +175,36 @@ impl Session<'_> {
                 Message::Binary(_) => {
                     tracing::warn!("ignored: a binary message; the dashboard sends none");
                 }
-                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+                Message::Pong(_) => {
+                    self.pongs.send_modify(|n| *n += 1);
+                    // It was sent after the first heartbeat.
+                    if self.uplink.once && self.is_earlier() {
+                        return End::Acknowledged;
+                    }
+                }
+                Message::Ping(_) | Message::Frame(_) => {}
             }
         }
     }
 
     /// Takes one message; answers whether this was all that `--once` asks for.
     fn take(&mut self, text: &str) -> Result<bool, String> {
-        let message: ToAgent = match serde_json::from_str(text) {
-            Ok(message) => message,
-            Err(error) => {
-                let quoted: String = text
-                    .chars()
-                    .take(MAX_QUOTED)
-                    .flat_map(char::escape_debug)
-                    .collect();
-                tracing::warn!("ignored: a message that is not understood ({error}): {quoted}");
+        if self.is_earlier() {
+            let Some(message) = understood(text) else {
                 return Ok(false);
+            };
+            match v2::take(message, &self.uplink.runs) {
+                Taken::Request(_) if self.uplink.once => {
+                    tracing::warn!("ignored: a request during --once")
+                }
+                Taken::Request(request) => self.ask(request)?,
+                Taken::Answer(answer) => self.say(answer)?,
+                Taken::Ignored(why) => tracing::warn!("ignored: {why}"),
             }
+            return Ok(false);
+        }
+        let Some(message) = understood(text) else {
+            return Ok(false);
         };
         match message {
             ToAgent::Registered(registered) => self.registered(registered),
@@ -228,6 +244,14 @@ impl Session<'_> {
             health.attempts = 0;
             health.error = None;
         });
+        let is_earlier = registered.protocol != Some(PROTOCOL);
+        if is_earlier {
+            tracing::info!(
+                "the dashboard speaks protocol {}, this agent {PROTOCOL}: lines that a lost link swallows are not sent again",
+                registered.protocol.unwrap_or(crate::wire::v2::PROTOCOL)
+            );
+            self.earlier.store(true, Ordering::Relaxed);
+        }
         let cells = heartbeat::Cells::new(
             &uplink.identity,
             uplink.sample.clone(),
@@ -239,15 +263,6 @@ impl Session<'_> {
             heartbeat::beat(cells, interval, control).await;
             Ok(())
         });
-        if registered.protocol != Some(PROTOCOL) {
-            tracing::warn!(
-                "the dashboard speaks protocol {}, this agent {PROTOCOL}: it is seen there, but runs need a newer dashboard",
-                registered.protocol.unwrap_or(2)
-            );
-            return;
-        }
-        let (words, waiting) = mpsc::channel(shipper::MAX_WORDS);
-        self.words = Some(words);
         let (requests, asked) = mpsc::channel(MAX_REQUESTS);
         self.requests = Some(requests);
         self.tasks.spawn(runs::perform(
@@ -255,6 +270,25 @@ impl Session<'_> {
             asked,
             self.control.clone(),
         ));
+        if is_earlier {
+            if uplink.once {
+                return;
+            }
+            let way = Way {
+                runs: uplink.runs.clone(),
+                sent: Arc::clone(&uplink.sent),
+                sample: uplink.sample.clone(),
+                pongs: self.pongs.subscribe(),
+                output: self.output.clone(),
+            };
+            self.tasks.spawn(async move {
+                shipper::v2::ship(way).await;
+                Ok(())
+            });
+            return;
+        }
+        let (words, waiting) = mpsc::channel(shipper::MAX_WORDS);
+        self.words = Some(words);
         let (runs, status) = (uplink.runs.clone(), self.status.clone());
         self.tasks.spawn(async move {
             shipper::report(runs, status).await;
@@ -265,6 +299,10 @@ impl Session<'_> {
             shipper::ship(runs, registered.resume, waiting, output).await;
             Ok(())
         });
+    }
+
+    fn is_earlier(&self) -> bool {
+        self.earlier.load(Ordering::Relaxed)
     }
 
     fn ask(&self, request: Request) -> Result<(), String> {

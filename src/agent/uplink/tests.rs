@@ -59,6 +59,7 @@ impl Agent {
             },
             tls: Tls::for_url("ws://", None).unwrap(),
             runs: runs.clone(),
+            sent: Arc::new(Sent::open(state_dir)),
             sample,
             max_attempts: None,
             once: false,

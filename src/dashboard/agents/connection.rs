@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::handshake;
 use super::peer::{Batch, Closing, FromAgent, Peer};
+use super::v2::{self, Taken};
 use crate::dashboard::app::AppState;
 use crate::dashboard::hub::sanitize;
 use crate::wire::to_agent::ToAgent;
@@ -20,6 +21,8 @@ const PING: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(60);
 /// How long one message may take to be sent, and the end to be said.
 const SEND: Duration = Duration::from_secs(20);
+/// How long a line of the earlier protocol waits for a place.
+const ROOM: Duration = Duration::from_secs(1);
 /// How long the end may take.
 const CLOSE: Duration = Duration::from_secs(2);
 /// So many bad messages of one connection are logged; after that, only each thousandth.
@@ -88,10 +91,15 @@ pub(super) async fn serve(app: AppState, mut socket: WebSocket) {
     .await;
     let gone = match registered {
         Err(gone) => gone,
-        Ok((host, register)) => {
+        Ok((host, mut register)) => {
             let protocol = register
                 .protocol
-                .map_or(2, |offered| offered.min(crate::wire::PROTOCOL));
+                .map_or(crate::wire::v2::PROTOCOL, |offered| {
+                    offered.min(crate::wire::PROTOCOL)
+                });
+            if protocol < 3 {
+                v2::complete(&mut register);
+            }
             let peer = Arc::new(Peer::new(app.connections.number(), host, protocol));
             tracing::info!(host = %peer.host, connection = peer.id, protocol, "registered");
             if let Some(old) = app.fleet.connect(&peer, &register) {
@@ -164,7 +172,7 @@ async fn talk(app: &AppState, socket: &mut WebSocket, peer: &Arc<Peer>, log: &mu
             () = peer.outgoing() => {
                 while let Some(next) = peer.next_outgoing() {
                     let sent = match next {
-                        Ok(message) => say(socket, &message).await,
+                        Ok(message) => say(socket, peer.protocol, &message).await,
                         Err(closing) => Err(Gone::Close(closing)),
                     };
                     if let Err(gone) = sent {
@@ -195,14 +203,15 @@ async fn take(
     message: Message,
 ) -> Result<(), Gone> {
     match message {
+        Message::Text(text) if peer.protocol < 3 => {
+            take_v2(app, peer, log, text.as_str()).await?;
+        }
         Message::Text(text) => match serde_json::from_str(text.as_str()) {
             Ok(ToDashboard::Heartbeat(mut heartbeat)) => {
                 let n = heartbeat.n;
                 handshake::cut_heartbeat(&mut heartbeat);
                 app.fleet.beat(peer, *heartbeat);
-                if peer.protocol >= 3 {
-                    say(socket, &ToAgent::HeartbeatAck { n }).await?;
-                }
+                say(socket, peer.protocol, &ToAgent::HeartbeatAck { n }).await?;
             }
             Ok(ToDashboard::CommandRejected(rejected)) => {
                 let message = FromAgent::Rejected(rejected);
@@ -253,9 +262,50 @@ fn batch(run: crate::run::id::RunId, bytes: &[u8]) -> Batch {
     batch
 }
 
-async fn say(socket: &mut WebSocket, message: &ToAgent) -> Result<(), Gone> {
-    match serde_json::to_string(message) {
-        Ok(text) => send(socket, Message::Text(text.into())).await,
+/// Takes a word of the earlier protocol.
+async fn take_v2(app: &AppState, peer: &Arc<Peer>, log: &mut Log, text: &str) -> Result<(), Gone> {
+    let taken = match v2::take(text) {
+        Ok(taken) => taken,
+        Err(error) => {
+            log.ignored(&error.to_string(), text);
+            return Ok(());
+        }
+    };
+    for taken in taken {
+        match taken {
+            Taken::Beat(mut heartbeat, lamps) => {
+                handshake::cut_heartbeat(&mut heartbeat);
+                app.fleet.beat(peer, *heartbeat);
+                app.fleet.lamps(peer, lamps);
+            }
+            Taken::Lamps(lamps) => app.fleet.lamps(peer, Some(lamps)),
+            Taken::Rejected(rejected) => {
+                let message = FromAgent::Rejected(rejected);
+                app.hub.deliver(peer, message).map_err(Gone::Close)?;
+            }
+            Taken::Heard(heard) => {
+                // Its heartbeats come on the same socket: they are worth more than a line.
+                if peer.is_filled() {
+                    let _ = timeout(ROOM, peer.emptied()).await;
+                }
+                let message = FromAgent::V2(heard);
+                app.hub.deliver(peer, message).map_err(Gone::Close)?;
+            }
+            Taken::Register => log.ignored("a second register", ""),
+        }
+    }
+    Ok(())
+}
+
+async fn say(socket: &mut WebSocket, protocol: u32, message: &ToAgent) -> Result<(), Gone> {
+    let text = if protocol < 3 {
+        v2::say(message)
+    } else {
+        serde_json::to_string(message).map(Some)
+    };
+    match text {
+        Ok(Some(text)) => send(socket, Message::Text(text.into())).await,
+        Ok(None) => Ok(()),
         Err(error) => {
             tracing::error!("a message to an agent cannot be written: {error}");
             Ok(())

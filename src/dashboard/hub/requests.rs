@@ -37,8 +37,6 @@ pub enum Refusal {
     Offline(HostName),
     /// It is connected, and must not be for this.
     Connected(HostName),
-    /// The host's agent speaks protocol 2.
-    OldProtocol(HostName),
     /// The host runs something.
     Busy {
         /// Which host.

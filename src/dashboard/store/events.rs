@@ -1,5 +1,6 @@
 //! What happened in the fleet, one row a transition.
 
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::{Store, StoreError, int, parsed, uint};
@@ -63,6 +64,25 @@ impl Store {
         uint(&row, "id")
     }
 
+    /// The newest events of a host and of its runs, newest first.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn newest_events(
+        &self,
+        host: &HostName,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT id, at, hostname, run_id, what FROM events WHERE hostname = ?1 ORDER BY id DESC LIMIT ?2",
+        )
+        .bind(host.as_str())
+        .bind(limit)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter().map(from_row).collect()
+    }
+
     /// The events after position `after`, at most `limit`, of one host or of all.
     ///
     /// # Errors
@@ -82,17 +102,17 @@ impl Store {
         .bind(limit)
         .fetch_all(&self.readers)
         .await?;
-        rows.iter()
-            .map(|row| {
-                let run: Option<&str> = row.try_get("run_id")?;
-                Ok(StoredEvent {
-                    id: uint(row, "id")?,
-                    at: uint(row, "at")?,
-                    host: parsed(row, "hostname")?,
-                    run: run.map(|_| parsed(row, "run_id")).transpose()?,
-                    what: row.try_get("what")?,
-                })
-            })
-            .collect()
+        rows.iter().map(from_row).collect()
     }
+}
+
+fn from_row(row: &SqliteRow) -> Result<StoredEvent, StoreError> {
+    let run: Option<&str> = row.try_get("run_id")?;
+    Ok(StoredEvent {
+        id: uint(row, "id")?,
+        at: uint(row, "at")?,
+        host: parsed(row, "hostname")?,
+        run: run.map(|_| parsed(row, "run_id")).transpose()?,
+        what: row.try_get("what")?,
+    })
 }

@@ -4,8 +4,9 @@ use super::OPENAPI;
 use crate::run::event::{Builds, Failure, Fetches, Progress, ProgressUnit, RunningBuild};
 use crate::run::id::RunId;
 use crate::run::phase::{Phase, RunState};
-use crate::wire::api::{Eta, Host, HostActivity, HostStatus, Run, RunPhase};
+use crate::wire::api::{Eta, Host, HostActivity, HostStatus, Run, RunPhase, UpdateLamps};
 use crate::wire::to_dashboard::{Metrics, OfferedCommand};
+use crate::wire::v2::{Lamp, UpdateStatus};
 
 /// Fields of `value` that `schema` does not have, with those of the objects in it.
 fn missing(api: &Value, schema: &Value, value: &Value, place: &str, found: &mut Vec<String>) {
@@ -118,6 +119,7 @@ fn every_field_of_a_run_is_described() {
         bytes_missing: 1,
         bytes_pending: 1,
         incomplete: true,
+        unheard: text(),
         verified: Some(true),
         recovered: true,
         queued_until: text(),
@@ -166,6 +168,19 @@ fn every_field_of_a_host_is_described() {
         // What an agent reads of its host is the agent's own.
         resources: None,
         protocol: 3,
+        update_status: Some(UpdateLamps {
+            age_ms: 1,
+            status: UpdateStatus {
+                git: Some(Lamp {
+                    status: "ok".into(),
+                    message: String::new(),
+                    checked_at: "2025-12-15T10:00:00Z".into(),
+                }),
+                lock: Some(Lamp::default()),
+                system: Some(Lamp::default()),
+                tests: Some(Lamp::default()),
+            },
+        }),
         queued: 1,
         theme_color: String::new(),
         location: String::new(),
