@@ -130,7 +130,10 @@ fn t01_3_dashboard_down_then_up() {
 
     let mut fleet = Fleet::start();
     drop(Agent::online(&fleet, "old1"));
-    fleet.kill_dashboard();
+    // In order: what it knew of the host is stored.
+    let mut dashboard = fleet.dashboard.take().unwrap();
+    dashboard.signal(Signal::SIGTERM);
+    dashboard.wait();
     fleet.start_dashboard();
     let host = fleet.api.get("/api/hosts/old1").body;
     assert_eq!(host["status"], "reconnecting", "{host}");

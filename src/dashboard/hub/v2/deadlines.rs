@@ -94,18 +94,16 @@ impl Hub {
         let peer = self.welcome_peer(host);
         let standing = self.standing(host);
         standing.offline = standing.offline.filter(|_| offline);
-        if offline {
-            let since = *standing.offline.get_or_insert_with(Instant::now);
-            if since.elapsed() >= AWAY {
-                self.give_up(draft, host, run, |row| {
-                    why(
-                        row,
-                        "the host went away",
-                        "it has been offline for 10 minutes",
-                    )
-                })
-                .await;
-            }
+        let since = offline.then(|| *standing.offline.get_or_insert_with(Instant::now));
+        if since.is_some_and(|since| since.elapsed() >= AWAY) {
+            let why = |row: &RunRow| {
+                why(
+                    row,
+                    "the host went away",
+                    "it has been offline for 10 minutes",
+                )
+            };
+            self.give_up(draft, host, run, why).await;
             return;
         }
         if let Some((_, exit_code)) = standing.complete.filter(|(at, _)| at.elapsed() >= WORDS) {
