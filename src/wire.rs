@@ -8,7 +8,7 @@
 //! 1. The agent sends `register` on every connection: who it is, its heartbeat interval, the commands it offers, and the
 //!    runs whose journals it still keeps.
 //! 2. The dashboard answers `registered` with `protocol: 3` and, for each of those runs, the last [`Seq`](crate::run::id::Seq)
-//!    that it has committed; a peer that does not name a protocol speaks the earlier one (2).
+//!    that it has committed; a peer that does not name a protocol speaks the earlier one, [`v2`].
 //! 3. The agent sends one heartbeat at once and then one every interval, numbered from 1 on each connection; the dashboard
 //!    answers each with `heartbeat_ack`. What it reads of its host by itself goes with it ([`resources`]), in few bytes
 //!    ([`resources::short`]); the age of the oldest of these values is told.
@@ -77,6 +77,7 @@ pub mod resources;
 pub mod subject;
 pub mod to_agent;
 pub mod to_dashboard;
+pub mod v2;
 
 /// The protocol's version between peers of this project.
 pub const PROTOCOL: u32 = 3;

@@ -209,6 +209,13 @@ impl Runs {
         known.collect()
     }
 
+    /// The command of a run that is kept.
+    pub fn command(&self, run: RunId) -> Option<CommandName> {
+        let entries = self.lock();
+        let entry = entries.iter().find(|entry| entry.id == run)?;
+        Some(entry.command.clone())
+    }
+
     /// For the shipper: the run that goes on first, because somebody watches it.
     pub fn kept(&self) -> Vec<Kept> {
         let entries = self.lock();

@@ -6,6 +6,7 @@
 mod pace;
 mod shipment;
 mod status;
+pub mod v2;
 mod window;
 
 use std::collections::{HashMap, VecDeque};

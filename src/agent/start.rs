@@ -13,6 +13,7 @@ use crate::agent::identity::Identity;
 use crate::agent::launch::SelfCommand;
 use crate::agent::launcher::{Direct, Launcher};
 use crate::agent::runs::{self, Runs};
+use crate::agent::shipper::v2::Sent;
 use crate::agent::statement::Statement;
 use crate::agent::subjects::Subjects;
 use crate::agent::tell::Tell;
@@ -130,6 +131,7 @@ async fn serve(mut config: Config, once: bool, self_command: SelfCommand) -> any
         },
         tls,
         runs: Some(runs.clone()),
+        sent: Some(std::sync::Arc::new(Sent::open(&state_dir))),
         sample: metrics::sample(paths, config.interval, resources)?,
         statement: tokio::sync::watch::channel(Statement::default()).1,
         subjects: Subjects::silent(),

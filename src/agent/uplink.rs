@@ -1,9 +1,11 @@
 //! The connection to the dashboard: dial, serve, and dial again, for ever or until there is a reason not to.
 
 mod dial;
+mod offer;
 mod proof;
 mod session;
 mod tls;
+mod v2;
 mod writer;
 
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use crate::agent::heartbeat::Cells;
 use crate::agent::identity::Identity;
 use crate::agent::metrics::Sample;
 use crate::agent::runs::Runs;
+use crate::agent::shipper::v2::Sent;
 use crate::agent::statement::Statement;
 use crate::agent::subjects::Subjects;
 use crate::base::backoff::Backoff;
@@ -80,6 +83,8 @@ pub struct Uplink {
     pub tls: Tls,
     /// The host's runs; none where a program uses the agent as a library.
     pub runs: Option<Arc<Runs>>,
+    /// How far they are told to an earlier dashboard.
+    pub sent: Option<Arc<Sent>>,
     /// Metrics and generation.
     pub sample: watch::Receiver<Sample>,
     /// What the program says of itself.
@@ -135,14 +140,16 @@ impl Uplink {
         if !self.once {
             return served.await;
         }
-        tokio::time::timeout(ONCE_DEADLINE, served).await.unwrap_or_else(|_| End::Lost {
-            reason: format!(
-                "{}: connected, but no heartbeat was acknowledged within {} s; earlier dashboards do not acknowledge",
-                self.identity.url,
-                ONCE_DEADLINE.as_secs()
-            ),
-            registered: false,
-        })
+        tokio::time::timeout(ONCE_DEADLINE, served)
+            .await
+            .unwrap_or_else(|_| End::Lost {
+                reason: format!(
+                    "{}: connected, but no heartbeat was acknowledged within {} s",
+                    self.identity.url,
+                    ONCE_DEADLINE.as_secs()
+                ),
+                registered: false,
+            })
     }
 
     /// Keeps a connection until `shutdown`.

@@ -51,6 +51,7 @@ pub fn start(
         command: command.to_owned(),
         args: args.to_vec(),
         queue: follow.queue,
+        force: false,
         expires_in: follow.expires,
     };
     let width = hosts

@@ -64,6 +64,8 @@ pub fn summary(run: &Run, now: clock::Millis) -> String {
             " (incomplete, {} bytes of output could not be kept)",
             run.bytes_missing
         )
+    } else if let Some(why) = run.unheard.as_deref().filter(|_| run.incomplete) {
+        format!(" (lines may be missing: {why})")
     } else {
         String::new()
     };

@@ -165,6 +165,7 @@ pub fn sample() -> Run {
         bytes_missing: 0,
         bytes_pending: 0,
         incomplete: false,
+        unheard: None,
         verified: None,
         recovered: false,
         queued_until: None,

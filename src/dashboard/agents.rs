@@ -11,6 +11,7 @@ mod identify;
 pub mod peer;
 #[cfg(test)]
 mod tests;
+pub mod v2;
 
 pub use handshake::cut_heartbeat;
 

@@ -6,6 +6,7 @@ mod keys;
 mod people;
 mod push_keys;
 mod start;
+mod variables;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -13,6 +13,7 @@ mod skew;
 #[cfg(test)]
 mod tests;
 mod unsaved;
+mod v2;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -89,6 +90,7 @@ impl Fleet {
             entry.compare(register, clock::now());
             entry.register = Some(Arc::new(register.clone()));
             entry.protocol = peer.protocol;
+            entry.extra.returned();
             entry.signs.connected = true;
             entry.signs.pushes = false;
             entry.pushed = None;

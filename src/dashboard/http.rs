@@ -23,6 +23,7 @@ pub mod security;
 pub mod subjects;
 #[cfg(test)]
 mod tests;
+pub mod v2;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -59,6 +60,10 @@ pub const ROUTES: &[(&str, &str, &str)] = &[
     ("delete", "/api/hosts/{host}/maintenance", "operator"),
     ("post", "/api/hosts/{host}/absence", "operator"),
     ("post", "/api/v1/heartbeat", "a host's key"),
+    ("get", "/api/hosts/{host}/output", "viewer"),
+    ("post", "/api/hosts/{host}/kill", "operator"),
+    ("post", "/api/hosts/{host}/reboot", "operator"),
+    ("post", "/api/dispatch", "operator"),
     ("get", "/api/runs", "viewer"),
     ("get", "/api/runs/{id}", "viewer"),
     ("get", "/api/runs/{id}/log", "viewer"),
@@ -101,6 +106,10 @@ pub fn router(state: AppState) -> Router {
         )
         .route("/api/hosts/{host}/absence", post(absence::expect))
         .route(crate::wire::push::PATH, push::routes())
+        .route("/api/hosts/{host}/output", get(v2::output))
+        .route("/api/hosts/{host}/kill", post(v2::kill))
+        .route("/api/hosts/{host}/reboot", post(v2::reboot))
+        .route("/api/dispatch", post(v2::dispatch))
         .route("/api/runs", get(runs::list))
         .route("/api/runs/{id}", get(runs::one))
         .route("/api/runs/{id}/log", get(log::lines))

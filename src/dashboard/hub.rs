@@ -19,6 +19,7 @@ mod silence;
 #[cfg(test)]
 mod tests;
 mod track;
+mod v2;
 mod verify;
 
 use std::collections::{HashMap, VecDeque};
@@ -43,6 +44,7 @@ use earlier::Lookups;
 use queue::Queue;
 use requests::HubRequest;
 use track::Track;
+use v2::V2;
 
 /// The most requests of operators that wait.
 const MAX_REQUESTS: usize = 256;
@@ -128,6 +130,8 @@ pub struct Hub {
     forecasts: HashMap<RunId, Forecast>,
     /// What looks up what earlier runs took, beside the hub's own work.
     lookups: Lookups,
+    /// What is known of agents of the earlier protocol.
+    v2: V2,
 }
 
 impl Hub {
@@ -152,6 +156,7 @@ impl Hub {
             history,
             forecasts: HashMap::new(),
             lookups: Lookups::default(),
+            v2: V2::default(),
             store,
             fleet,
             live,
@@ -185,6 +190,7 @@ impl Hub {
         loop {
             let mut draft = Draft::new(clock::now());
             let mut ticked = false;
+            let due = self.v2.due();
             let stopping = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => true,
@@ -201,7 +207,9 @@ impl Hub {
                     self.readers_changed();
                     false
                 }
+                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => false,
                 _ = tick.tick() => {
+                    self.look_at_v2(&mut draft).await;
                     self.give_up_untaken(&mut draft).await;
                     self.give_up_silent(&mut draft).await;
                     self.give_up_waiting(&mut draft).await;
@@ -212,6 +220,7 @@ impl Hub {
                 }
             };
             self.gather(&mut draft).await;
+            self.end_heard(&mut draft).await;
             self.start_waiting(&mut draft, ticked).await;
             self.finish(draft).await;
             if stopping && lock(&self.ready.peers).is_empty() {
@@ -241,8 +250,13 @@ impl Hub {
                     }
                     FromAgent::Status(status) => self.status(draft, &peer, *status).await,
                     FromAgent::Rejected(rejected) => self.rejected(draft, &peer, rejected).await,
+                    FromAgent::V2(heard) => {
+                        n_bytes += heard.n_bytes();
+                        self.heard(draft, &peer, heard).await;
+                    }
                 }
             }
+            self.write_heard(draft, &peer.host).await;
         }
         for _ in 0..MAX_REQUESTS {
             if n_bytes >= MAX_BYTES {

@@ -30,6 +30,7 @@ pub mod runs;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod space;
+mod v2_lines;
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -40,7 +41,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 /// The schema, step by step. An applied step is never edited; a test pins each one's hash.
-const MIGRATIONS: [(i64, &str, &str); 11] = [
+const MIGRATIONS: [(i64, &str, &str); 12] = [
     (1, "fleet", include_str!("store/migrations/0001_fleet.sql")),
     (
         2,
@@ -88,6 +89,7 @@ const MIGRATIONS: [(i64, &str, &str); 11] = [
         "token expiry",
         include_str!("store/migrations/0011_token_expiry.sql"),
     ),
+    (12, "v2", include_str!("store/migrations/0012_v2.sql")),
 ];
 
 fn migrator() -> Migrator {

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 mod alerts;
 mod builds;
 mod error;
+mod lamps;
 mod liveness;
 mod log;
 mod metrics;
@@ -39,6 +40,7 @@ mod metrics;
 pub use alerts::{Alert, AlertChannel, AlertChannels, AlertDelivery, Alerts, ChannelTest};
 pub use builds::{BuildLogLine, BuildLogLines, BuildLogs, LoggedBuild};
 pub use error::{ApiError, ErrorBody};
+pub use lamps::{MarkedLines, UpdateLamps};
 pub use liveness::{
     Absence, AbsenceBody, HostEvent, HostEventKind, HostEvents, HostLiveness, Maintenance,
     MaintenanceBody,
@@ -132,6 +134,9 @@ pub struct Host {
     pub custom_metrics: BTreeMap<String, f64>,
     /// 2 or 3.
     pub protocol: u32,
+    /// What an agent of the earlier protocol last found out about what is outdated, with its age.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_status: Option<UpdateLamps>,
     /// How many runs wait for it.
     #[serde(default)]
     pub queued: usize,
@@ -221,6 +226,9 @@ pub struct Run {
     /// The run is over and its output is not all here: some is still to come (`bytes_pending`), some is not kept
     /// (`bytes_missing`), or its checksum is another one.
     pub incomplete: bool,
+    /// Why output may be missing that nobody can count: an agent of the earlier protocol cannot send again what was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unheard: Option<String>,
     /// Whether the checksum of the whole output is the one that the host computed; none while not all of it is here.
     pub verified: Option<bool>,
     /// It was taken for lost, and then found again.
@@ -281,6 +289,10 @@ pub struct CommandBody {
     /// Wait for a host that is offline or busy, instead of being refused.
     #[serde(default)]
     pub queue: bool,
+    /// As earlier dashboards took it: with `stop`, also in the middle of an activation. Anything else that they would have
+    /// refused without it is not refused here.
+    #[serde(default)]
+    pub force: bool,
     /// How many seconds it may wait; a day by default, at most 7.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,

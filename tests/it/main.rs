@@ -25,4 +25,5 @@ mod run_live;
 mod s2_liveness;
 mod store_faults;
 mod support;
+mod v2;
 mod verify;

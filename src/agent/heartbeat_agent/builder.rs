@@ -273,6 +273,7 @@ impl Builder {
             },
             tls,
             runs: None,
+            sent: None,
             sample: watch::channel(Sample::none()).1,
             statement: statement.subscribe(),
             subjects,

@@ -1,28 +1,29 @@
 //! One connection: register, then heartbeats, runs and their output until it ends.
 
+mod registration;
+
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::SplitStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_util::sync::CancellationToken;
 
 use super::dial::{Dialled, Socket};
+use super::v2::{self, Taken};
 use super::writer::{self, MAX_CONTROL, MAX_OUTPUT, MAX_STATUS, Queues};
 use super::{End, Uplink, closed, proof};
 use crate::agent::health::Health;
 use crate::agent::key_file::KeyPair;
-use crate::agent::launcher::Offer;
-use crate::agent::runs::{self, MAX_REQUESTS, Request, Runs};
-use crate::agent::shipper::{self, Word};
+use crate::agent::runs::Request;
+use crate::agent::shipper::Word;
 use crate::agent::subjects::MAX_MESSAGES;
-use crate::agent::{heartbeat, register};
-use crate::wire::PROTOCOL;
-use crate::wire::to_agent::{Registered, ToAgent};
+use crate::wire::to_agent::ToAgent;
 use crate::wire::to_dashboard::{CommandRejected, ToDashboard};
 
 /// A peer that says nothing, not even a pong, for this long is given up.
@@ -32,10 +33,6 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(3);
 /// How long the closing waits while a run goes on: what ends the agent is often the run's own switch, and that it has
 /// begun its activation must be known, or the host counts as away for no reason.
 const LAST_WORDS: Duration = Duration::from_millis(300);
-/// How often is asked whether other commands are offered than before.
-const OFFER: Duration = Duration::from_secs(60);
-/// How often a helper is asked that did not answer.
-const NO_OFFER: Duration = Duration::from_secs(5);
 /// How long the dashboard may take to ask for a proof of the key.
 const CHALLENGE: Duration = Duration::from_secs(crate::wire::key::PROOF_SECONDS);
 /// The most of an unreadable message that is logged, in characters.
@@ -56,6 +53,10 @@ struct Session<'a> {
     /// To the shipper, once there is one.
     words: Option<mpsc::Sender<Word>>,
     registered: bool,
+    /// Whether the dashboard speaks the earlier protocol.
+    earlier: Arc<AtomicBool>,
+    /// Counts pongs: the one answer that an earlier dashboard gives.
+    pongs: watch::Sender<u64>,
 }
 
 /// Serves the connection until it ends. Everything that it started ends with it, the runs excepted.
@@ -66,12 +67,14 @@ pub async fn serve(uplink: &Uplink, dialled: Dialled, shutdown: &CancellationTok
     let (messages, message_queue) = mpsc::channel(MAX_MESSAGES);
     let (output, output_queue) = mpsc::channel(MAX_OUTPUT);
     let close = CancellationToken::new();
+    let earlier = Arc::new(AtomicBool::new(false));
     let queues = Queues {
         control: control_queue,
         status: status_queue,
         messages: message_queue,
         output: output_queue,
         close: close.clone(),
+        earlier: Arc::clone(&earlier),
     };
     let mut session = Session {
         uplink,
@@ -84,6 +87,8 @@ pub async fn serve(uplink: &Uplink, dialled: Dialled, shutdown: &CancellationTok
         requests: None,
         words: None,
         registered: false,
+        earlier,
+        pongs: watch::channel(0).0,
     };
     session.tasks.spawn(writer::write(sink, queues));
     let end = session.listen(&mut stream, shutdown).await;
@@ -105,17 +110,15 @@ pub async fn serve(uplink: &Uplink, dialled: Dialled, shutdown: &CancellationTok
     end
 }
 
-/// Ends the connection when other commands are offered than it was told: the next one tells them.
-async fn new_offer(runs: Arc<Runs>, told: Option<Offer>) -> Result<(), String> {
-    let pause = if told.is_some() { OFFER } else { NO_OFFER };
-    loop {
-        tokio::time::sleep(pause).await;
-        if let Ok(offer) = runs.offer().await
-            && told.as_ref() != Some(&offer)
-        {
-            return Err("the commands of this host have changed: registering again".into());
-        }
-    }
+/// The message, or a word in the log that it is none.
+fn understood<T: serde::de::DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_str(text)
+        .inspect_err(|error| {
+            let quoted = text.chars().take(MAX_QUOTED).flat_map(char::escape_debug);
+            let quoted: String = quoted.collect();
+            tracing::warn!("ignored: a message that is not understood ({error}): {quoted}");
+        })
+        .ok()
 }
 
 impl Session<'_> {
@@ -176,50 +179,40 @@ impl Session<'_> {
                 Message::Binary(_) => {
                     tracing::warn!("ignored: a binary message; the dashboard sends none");
                 }
-                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
-            }
-        }
-    }
-
-    async fn register(&mut self) -> Result<(), String> {
-        let uplink = self.uplink;
-        let mut offered = None;
-        let mut known = Vec::new();
-        if let Some(runs) = &uplink.runs {
-            match runs.offer().await {
-                Ok(offer) => offered = Some(offer),
-                Err(error) => {
-                    tracing::warn!("no command is offered until the helper answers: {error:#}");
+                Message::Pong(_) => {
+                    self.pongs.send_modify(|n| *n += 1);
+                    // It was sent after the first heartbeat.
+                    if self.uplink.once && self.is_earlier() {
+                        return End::Acknowledged;
+                    }
                 }
+                Message::Ping(_) | Message::Frame(_) => {}
             }
-            known = runs.known();
-            self.tasks.spawn(new_offer(runs.clone(), offered.clone()));
         }
-        let message = {
-            let sample = uplink.sample.borrow();
-            register::message(
-                &uplink.identity,
-                offered.unwrap_or_default(),
-                &sample,
-                known,
-            )
-        };
-        self.say(ToDashboard::Register(Box::new(message)))
     }
 
     /// Takes one message; answers whether this was all that `--once` asks for.
     fn take(&mut self, text: &str) -> Result<bool, String> {
-        let message: ToAgent = match serde_json::from_str(text) {
-            Ok(message) => message,
-            Err(error) => {
-                let quoted: String = text
-                    .chars()
-                    .take(MAX_QUOTED)
-                    .flat_map(char::escape_debug)
-                    .collect();
-                tracing::warn!("ignored: a message that is not understood ({error}): {quoted}");
+        if self.is_earlier() {
+            let Some(message) = understood(text) else {
                 return Ok(false);
+            };
+            let Some(runs) = &self.uplink.runs else {
+                tracing::warn!("ignored: a command, which this program does not offer");
+                return Ok(false);
+            };
+            match v2::take(message, runs) {
+                Taken::Request(_) if self.uplink.once => {
+                    tracing::warn!("ignored: a request during --once");
+                }
+                Taken::Request(request) => self.ask(request)?,
+                Taken::Answer(answer) => self.say(answer)?,
+                Taken::Ignored(why) => tracing::warn!("ignored: {why}"),
             }
+            return Ok(false);
+        }
+        let Some(message) = understood(text) else {
+            return Ok(false);
         };
         match message {
             ToAgent::Registered(registered) => self.registered(registered)?,
@@ -251,66 +244,8 @@ impl Session<'_> {
         Ok(false)
     }
 
-    fn registered(&mut self, registered: Registered) -> Result<(), String> {
-        if self.registered {
-            tracing::warn!("ignored: a second `registered`");
-            return Ok(());
-        }
-        self.registered = true;
-        let uplink = self.uplink;
-        tracing::info!(
-            "connected to {} as {}",
-            uplink.identity.url,
-            uplink.identity.hostname
-        );
-        // Who waits for the connection may speak at once: first the subjects, then the news.
-        let messages = self.messages.clone();
-        let subscribe = uplink.subjects.connected(messages, registered.subjects);
-        subscribe.map_or(Ok(()), |subscribe| self.say(subscribe))?;
-        let acknowledges = registered.protocol == Some(PROTOCOL);
-        uplink
-            .health
-            .send_modify(|health| health.registered(acknowledges));
-        let cells = uplink.cells();
-        let control = self.control.clone();
-        let interval = uplink.identity.interval;
-        let (health, once) = (uplink.health.clone(), uplink.once);
-        self.tasks.spawn(async move {
-            if once {
-                heartbeat::beat_once(&cells, &control, &health);
-                // Its acknowledgement ends the connection, or the deadline does.
-                std::future::pending::<()>().await;
-            }
-            heartbeat::beat(cells, interval, control, health).await;
-            Ok(())
-        });
-        if registered.protocol != Some(PROTOCOL) {
-            tracing::warn!(
-                "the dashboard speaks protocol {}, this agent {PROTOCOL}: it is seen there, but runs need a newer dashboard",
-                registered.protocol.unwrap_or(2)
-            );
-            return Ok(());
-        }
-        let Some(runs) = &uplink.runs else {
-            return Ok(());
-        };
-        let (words, waiting) = mpsc::channel(shipper::MAX_WORDS);
-        self.words = Some(words);
-        let (requests, asked) = mpsc::channel(MAX_REQUESTS);
-        self.requests = Some(requests);
-        self.tasks
-            .spawn(runs::perform(runs.clone(), asked, self.control.clone()));
-        let (reported, status) = (runs.clone(), self.status.clone());
-        self.tasks.spawn(async move {
-            shipper::report(reported, status).await;
-            Ok(())
-        });
-        let (runs, output) = (runs.clone(), self.output.clone());
-        self.tasks.spawn(async move {
-            shipper::ship(runs, registered.resume, waiting, output).await;
-            Ok(())
-        });
-        Ok(())
+    fn is_earlier(&self) -> bool {
+        self.earlier.load(Ordering::Relaxed)
     }
 
     fn ask(&self, request: Request) -> Result<(), String> {

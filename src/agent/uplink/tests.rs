@@ -68,6 +68,7 @@ impl Agent {
             },
             tls: Tls::for_url("ws://", None).unwrap(),
             runs: Some(runs.clone()),
+            sent: Some(Arc::new(Sent::open(state_dir))),
             sample,
             statement: watch::channel(Statement::default()).1,
             subjects: Subjects::silent(),

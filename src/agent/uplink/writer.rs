@@ -1,12 +1,14 @@
 //! The one task that writes to the socket: heartbeats and answers first, then how runs stand, output when there is none of these.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::SinkExt as _;
 use futures_util::stream::SplitSink;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, timeout};
-use tokio_tungstenite::tungstenite::{Bytes, Message};
+use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
 use super::dial::Socket;
@@ -31,8 +33,10 @@ pub struct Queues {
     pub status: mpsc::Receiver<ToDashboard>,
     /// Messages by subject; so many are under way at most that output gets its turn.
     pub messages: mpsc::Receiver<ToDashboard>,
-    /// Frames of output.
+    /// Frames of output; for an earlier dashboard, whole messages.
     pub output: mpsc::Receiver<Bytes>,
+    /// Whether the dashboard speaks the earlier protocol.
+    pub earlier: Arc<AtomicBool>,
     /// When cancelled, the connection is closed in order.
     pub close: CancellationToken,
 }
@@ -55,16 +59,41 @@ pub async fn write(
                 return send(&mut socket, Message::Close(Some(frame))).await;
             }
             message = queues.control.recv() => match message {
-                Some(message) => text(&message)?,
+                Some(message) => match say(&queues, &message)? {
+                    Some(message) => message,
+                    None => continue,
+                },
                 None => return Ok(()),
             },
-            Some(status) = queues.status.recv() => text(&status)?,
+            Some(status) = queues.status.recv() => match say(&queues, &status)? {
+                Some(message) => message,
+                None => continue,
+            },
             _ = pings.tick() => Message::Ping(Bytes::new()),
-            Some(message) = queues.messages.recv() => text(&message)?,
-            Some(frame) = queues.output.recv() => Message::Binary(frame),
+            Some(message) = queues.messages.recv() => match say(&queues, &message)? {
+                Some(message) => message,
+                None => continue,
+            },
+            Some(frame) = queues.output.recv() => output(&queues, frame)?,
         };
         send(&mut socket, message).await?;
     }
+}
+
+/// The message as the dashboard understands it, if it does.
+fn say(queues: &Queues, message: &ToDashboard) -> Result<Option<Message>, String> {
+    if queues.earlier.load(Ordering::Relaxed) {
+        return super::v2::say(message).transpose();
+    }
+    text(message).map(Some)
+}
+
+fn output(queues: &Queues, frame: Bytes) -> Result<Message, String> {
+    if !queues.earlier.load(Ordering::Relaxed) {
+        return Ok(Message::Binary(frame));
+    }
+    let text = Utf8Bytes::try_from(frame).map_err(|error| error.to_string())?;
+    Ok(Message::Text(text))
 }
 
 fn text(message: &ToDashboard) -> Result<Message, String> {

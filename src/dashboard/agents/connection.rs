@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 use super::exchange;
 use super::handshake::{self, Admitted, Arrival};
 use super::peer::{Batch, Closing, FromAgent, Peer};
+use super::v2;
 use crate::dashboard::access::keys;
 use crate::dashboard::app::AppState;
 use crate::dashboard::hub::sanitize;
@@ -95,11 +96,16 @@ pub(super) async fn serve(app: AppState, mut socket: WebSocket, arrival: Arrival
             host,
             key,
             organization,
-            register,
+            mut register,
         }) => {
             let protocol = register
                 .protocol
-                .map_or(2, |offered| offered.min(crate::wire::PROTOCOL));
+                .map_or(crate::wire::v2::PROTOCOL, |offered| {
+                    offered.min(crate::wire::PROTOCOL)
+                });
+            if protocol < 3 {
+                v2::complete(&mut register);
+            }
             let peer = Arc::new(Peer::new(app.connections.number(), host, protocol).with_key(key));
             tracing::info!(host = %peer.host, connection = peer.id, protocol, "registered");
             if let Some(old) = app.fleet.connect(&peer, &register) {
@@ -180,7 +186,7 @@ async fn talk(
             () = peer.outgoing() => {
                 while let Some(next) = peer.next_outgoing() {
                     let sent = match next {
-                        Ok(message) => say(socket, &message).await,
+                        Ok(message) => say(socket, peer.protocol, &message).await,
                         Err(closing) => Err(Gone::Close(closing)),
                     };
                     if let Err(gone) = sent {
@@ -219,14 +225,15 @@ async fn take(
     message: Message,
 ) -> Result<(), Gone> {
     match message {
+        Message::Text(text) if peer.protocol < 3 => {
+            v2::deliver(app, peer, log, text.as_str()).await?;
+        }
         Message::Text(text) => match serde_json::from_str(text.as_str()) {
             Ok(ToDashboard::Heartbeat(mut heartbeat)) => {
                 let n = heartbeat.n;
                 handshake::cut_heartbeat(&mut heartbeat);
                 app.fleet.beat(peer, *heartbeat);
-                if peer.protocol >= 3 {
-                    say(socket, &ToAgent::HeartbeatAck { n }).await?;
-                }
+                say(socket, peer.protocol, &ToAgent::HeartbeatAck { n }).await?;
             }
             Ok(ToDashboard::CommandRejected(rejected)) => {
                 let message = FromAgent::Rejected(rejected);
@@ -239,7 +246,7 @@ async fn take(
             }
             Ok(ToDashboard::Publish(publish)) => {
                 let answer = exchange::publish(&app.subjects, seat, peer, *publish);
-                say(socket, &answer).await?;
+                say(socket, peer.protocol, &answer).await?;
             }
             Ok(ToDashboard::Subscribe(subscribe)) => {
                 if let Err(refused) = seat.listen(subscribe.patterns) {
@@ -287,9 +294,19 @@ fn batch(run: crate::run::id::RunId, bytes: &[u8]) -> Batch {
     batch
 }
 
-pub(super) async fn say(socket: &mut WebSocket, message: &ToAgent) -> Result<(), Gone> {
-    match serde_json::to_string(message) {
-        Ok(text) => send(socket, Message::Text(text.into())).await,
+pub(super) async fn say(
+    socket: &mut WebSocket,
+    protocol: u32,
+    message: &ToAgent,
+) -> Result<(), Gone> {
+    let text = if protocol < 3 {
+        v2::say(message)
+    } else {
+        serde_json::to_string(message).map(Some)
+    };
+    match text {
+        Ok(Some(text)) => send(socket, Message::Text(text.into())).await,
+        Ok(None) => Ok(()),
         Err(error) => {
             tracing::error!("a message to an agent cannot be written: {error}");
             Ok(())

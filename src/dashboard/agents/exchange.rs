@@ -8,6 +8,7 @@ use super::connection::{Gone, say, send};
 use super::peer::Peer;
 use crate::dashboard::subjects::mailbox::Next;
 use crate::dashboard::subjects::{Outgoing, Seat, Subjects};
+use crate::wire::PROTOCOL;
 use crate::wire::to_agent::{Published, ToAgent};
 use crate::wire::to_dashboard::Publish;
 
@@ -40,7 +41,7 @@ pub(super) fn publish(
 /// Sends what waits for an agent.
 pub(super) async fn pass_on(socket: &mut WebSocket, next: &Next) -> Result<(), Gone> {
     match next {
-        Next::Dropped(n) => say(socket, &ToAgent::MessagesDropped { n: *n }).await,
+        Next::Dropped(n) => say(socket, PROTOCOL, &ToAgent::MessagesDropped { n: *n }).await,
         Next::Message(json) => {
             let text = format!(r#"{{"type":"message","payload":{json}}}"#);
             send(socket, Message::Text(text.into())).await

@@ -12,6 +12,7 @@ use crate::dashboard::access::keys::{self, Credential, short};
 use crate::dashboard::app::AppState;
 use crate::dashboard::store::agent_keys::AgentKey;
 use crate::run::id::HostName;
+use crate::wire::PROTOCOL;
 use crate::wire::key::PROOF_SECONDS;
 use crate::wire::subject::Organization;
 use crate::wire::to_agent::ToAgent;
@@ -42,7 +43,7 @@ pub(super) async fn prove(
     let challenge = ToAgent::Challenge {
         nonce: nonce.clone(),
     };
-    say(socket, &challenge).await?;
+    say(socket, PROTOCOL, &challenge).await?;
     let proof = timeout(Duration::from_secs(PROOF_SECONDS), answer(socket, log))
         .await
         .map_err(|_| {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
+use super::v2::Heard;
 use crate::dashboard::live::lock;
 use crate::run::id::{HostName, RunId};
 use crate::wire::MAX_IN_FLIGHT;
@@ -44,6 +45,8 @@ pub enum FromAgent {
     Status(Box<RunStatus>),
     /// It did not start a run.
     Rejected(CommandRejected),
+    /// A word of the earlier protocol.
+    V2(Heard),
 }
 
 /// The records of one frame.
@@ -73,6 +76,29 @@ struct Inbox {
     n_bytes: usize,
     /// Whether the hub has it on its list.
     listed: bool,
+    /// Lines had to be dropped since the hub took what waits.
+    dropping: bool,
+}
+
+impl Inbox {
+    fn is_full(&self, n_bytes: usize) -> bool {
+        self.n_bytes + n_bytes > MAX_INBOX_BYTES || self.queue.len() >= MAX_INBOX
+    }
+
+    /// Notes a line that has no place.
+    fn drop_line(&mut self, line: &str) {
+        self.dropping = true;
+        let n_bytes = line.len() as u64 + 1;
+        if let Some(FromAgent::V2(Heard::Dropped { lines, bytes })) = self.queue.back_mut() {
+            *lines += 1;
+            *bytes += n_bytes;
+        } else {
+            self.queue.push_back(FromAgent::V2(Heard::Dropped {
+                lines: 1,
+                bytes: n_bytes,
+            }));
+        }
+    }
 }
 
 /// A connected agent.
@@ -89,6 +115,8 @@ pub struct Peer {
     outbox: Mutex<Outbox>,
     inbox: Mutex<Inbox>,
     wake: Notify,
+    /// Told when the hub has taken what waits.
+    taken: Notify,
     /// Whether the hub has taken its `register`.
     welcome: AtomicBool,
 }
@@ -104,6 +132,7 @@ impl Peer {
             outbox: Mutex::default(),
             inbox: Mutex::default(),
             wake: Notify::new(),
+            taken: Notify::new(),
             welcome: AtomicBool::new(false),
         }
     }
@@ -174,6 +203,7 @@ impl Peer {
     pub fn receive(&self, message: FromAgent) -> Result<bool, Closing> {
         let n_bytes = match &message {
             FromAgent::Records(batch) => batch.n_bytes,
+            FromAgent::V2(heard) => heard.n_bytes(),
             _ => 0,
         };
         let mut inbox = lock(&self.inbox);
@@ -184,7 +214,21 @@ impl Peer {
             }
             return Ok(!std::mem::replace(&mut inbox.listed, true));
         }
-        if inbox.n_bytes + n_bytes > MAX_INBOX_BYTES || inbox.queue.len() >= MAX_INBOX {
+        // Agents of the earlier protocol know no window: what they flood with is dropped, and counted.
+        if let FromAgent::V2(Heard::Line(output)) = &message
+            && inbox.is_full(n_bytes)
+        {
+            inbox.drop_line(&output.line);
+            return Ok(!std::mem::replace(&mut inbox.listed, true));
+        }
+        if inbox.is_full(n_bytes) && inbox.queue.len() < 2 * MAX_INBOX {
+            // A few words beside the lines always have a place.
+            if let FromAgent::V2(_) = message {
+                inbox.queue.push_back(message);
+                return Ok(!std::mem::replace(&mut inbox.listed, true));
+            }
+        }
+        if inbox.is_full(n_bytes) {
             return Err(Closing {
                 code: 1008,
                 reason: format!("more than {MAX_IN_FLIGHT} bytes sent without waiting for run_ack"),
@@ -195,11 +239,24 @@ impl Peer {
         Ok(!std::mem::replace(&mut inbox.listed, true))
     }
 
+    /// Whether a line that comes now has no place, and none before it was dropped for that: waiting a moment may help.
+    pub fn is_filled(&self) -> bool {
+        let inbox = lock(&self.inbox);
+        inbox.is_full(0) && !inbox.dropping
+    }
+
+    /// Waits until the hub has taken what waits. May wake before.
+    pub async fn emptied(&self) {
+        self.taken.notified().await;
+    }
+
     /// Everything that waits, statuses last. The hub's list no longer has this peer afterwards.
     pub fn take_incoming(&self) -> VecDeque<FromAgent> {
         let mut inbox = lock(&self.inbox);
         inbox.listed = false;
+        inbox.dropping = false;
         inbox.n_bytes = 0;
+        self.taken.notify_one();
         let mut queue = std::mem::take(&mut inbox.queue);
         let statuses = std::mem::take(&mut inbox.statuses);
         queue.extend(statuses.into_iter().map(Box::new).map(FromAgent::Status));

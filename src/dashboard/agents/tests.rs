@@ -130,7 +130,10 @@ async fn an_agent_of_protocol_2_registers_and_beats() {
     assert_eq!(host["protocol"], 2);
     let body = r#"{"command":"switch"}"#;
     let (status, body) = house.ask("POST", "/api/hosts/old/command", body).await;
-    assert_eq!(status, 409, "{body}");
+    assert_eq!(status, 202, "{body}");
+    let command = agent.socket.next().await.unwrap().unwrap();
+    let expected = r#"{"type":"command","payload":{"command":"switch"}}"#;
+    assert_eq!(command, Message::text(expected));
 }
 
 #[tokio::test]

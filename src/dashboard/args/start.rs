@@ -76,10 +76,9 @@ pub(super) fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
 /// Everything that the settings name, opened; then the dashboard, until SIGTERM or SIGINT.
 pub(super) fn run(settings: &Settings, ui_dir: Option<PathBuf>) -> anyhow::Result<()> {
     crate::base::logging::start(&settings.log_level)?;
-    if std::env::var_os("NIXFLEET_PASSWORD_HASH").is_some() {
-        tracing::warn!(
-            "NIXFLEET_PASSWORD_HASH is of an earlier dashboard and is not read; use the setup link or `nixfleet-dashboard user create`"
-        );
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    for said in super::variables::of_earlier(is_set)? {
+        tracing::warn!("{said}");
     }
     let agent_token = agent_token(settings)?;
     let tls = settings.tls.as_ref().map(TlsFiles::load).transpose()?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::contact::Contact;
+use super::v2::Extra;
 use crate::base::clock::{Millis, rfc3339};
 use crate::dashboard::agents::peer::Peer;
 use crate::dashboard::eta::aged;
@@ -43,6 +44,8 @@ pub(super) struct Entry {
     pub unsaved: bool,
     /// How it comes and goes.
     pub contact: Contact,
+    /// What agents of the earlier protocol add.
+    pub extra: Extra,
     heartbeat: Option<Arc<Heartbeat>>,
     last_seen: Option<Millis>,
     n_beats: u64,
@@ -68,6 +71,7 @@ impl Default for Entry {
             queued: 0,
             unsaved: false,
             contact: Contact::default(),
+            extra: Extra::default(),
             heartbeat: None,
             last_seen: None,
             n_beats: 0,
@@ -162,7 +166,7 @@ impl Entry {
         self.n_beats += 1;
         self.unsaved = true;
         self.heartbeat = Some(Arc::new(heartbeat));
-        self.look_at_phase();
+        self.look_at_phase(now);
     }
 
     /// Takes what the hub knows of a run here.
@@ -175,7 +179,20 @@ impl Entry {
             self.activity.take_if(|own| own.run == run);
             self.ended = Some(run);
         }
-        self.look_at_phase();
+        self.look_at_phase(now);
+    }
+
+    /// A command of an agent that does not say which run it was.
+    pub fn command_ended(&mut self, generation: &str) {
+        if let Some(heartbeat) = &mut self.heartbeat {
+            let heartbeat = Arc::make_mut(heartbeat);
+            heartbeat.pending_command = None;
+            heartbeat.command_pid = None;
+            if !generation.is_empty() {
+                generation.clone_into(&mut heartbeat.generation);
+            }
+            self.unsaved = true;
+        }
     }
 
     /// A host that the dashboard's own start found in an activation may take as long as any other.
@@ -186,9 +203,10 @@ impl Entry {
         }
     }
 
-    fn look_at_phase(&mut self) {
+    pub fn look_at_phase(&mut self, now: Instant) {
         let phase = self.activity().and_then(|activity| activity.phase);
-        self.signs.activating = phase.is_some_and(crate::run::phase::Phase::expects_disconnect);
+        self.signs.activating = phase.is_some_and(crate::run::phase::Phase::expects_disconnect)
+            || self.extra.is_leaving(now);
     }
 
     /// What it is doing: as the hub knows it, else as the last heartbeat says it.
@@ -311,6 +329,7 @@ impl Entry {
                 .map(|beat| beat.custom_metrics.clone())
                 .unwrap_or_default(),
             protocol: self.protocol,
+            update_status: self.extra.show(now),
             queued: self.queued,
             theme_color: register.theme_color.clone(),
             location: register.location.clone(),

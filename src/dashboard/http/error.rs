@@ -207,19 +207,25 @@ impl HttpError {
     }
 }
 
-impl IntoResponse for HttpError {
-    fn into_response(self) -> Response {
-        if let Self::Store { why, .. } = &self {
+impl HttpError {
+    /// What the client is told.
+    pub fn said(&self) -> ApiError {
+        if let Self::Store { why, .. } = self {
             tracing::error!("request failed: {why}");
         }
-        let (status, code, hint) = self.parts();
-        let body = ErrorBody {
-            error: ApiError {
-                code: code.into(),
-                message: self.to_string(),
-                hint,
-            },
-        };
+        let (_, code, hint) = self.parts();
+        ApiError {
+            code: code.into(),
+            message: self.to_string(),
+            hint,
+        }
+    }
+}
+
+impl IntoResponse for HttpError {
+    fn into_response(self) -> Response {
+        let (status, ..) = self.parts();
+        let body = ErrorBody { error: self.said() };
         let mut headers = HeaderMap::new();
         if let Self::TooManyRequests { retry_after } | Self::TooManyPushes { retry_after } = &self {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after));

@@ -175,6 +175,7 @@ pub async fn command(
         command,
         args,
         queue,
+        force,
         expires_in,
     } = body(json)?;
     let n_bytes: usize = args.iter().map(String::len).sum();
@@ -196,7 +197,7 @@ pub async fn command(
         let known = known.ok_or_else(|| Refusal::UnknownHost(host.clone()))?;
         let activity = known.activity.ok_or(Refusal::Idle(host))?;
         Asked {
-            run: app.hub.stop(activity.run, false, operator.name).await?,
+            run: app.hub.stop(activity.run, force, operator.name).await?,
             queued_until: None,
         }
     } else {
@@ -281,12 +282,6 @@ impl From<Refusal> for HttpError {
             Refusal::Connected(host) => conflict(
                 format!("{host} is connected"),
                 "stop the agent on the host first, or it will register again at once",
-            ),
-            Refusal::OldProtocol(host) => conflict(
-                format!(
-                    "the agent on {host} speaks protocol 2, which cannot run commands from here"
-                ),
-                "update the agent on the host",
             ),
             Refusal::Busy { host, command, run } => conflict(
                 format!("{host} is busy with `{command}` (run {run})"),

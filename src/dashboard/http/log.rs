@@ -61,7 +61,12 @@ pub async fn lines(
         .read_lines(row.id, asked.from.unwrap_or(1), limit)
         .await?;
     let at_end = found.lines.len() < limit && !found.cut;
+    let marked = match (found.lines.first(), found.lines.last()) {
+        (Some(first), Some(last)) => app.store.marked_lines(row.id, first.n, last.n).await?,
+        _ => Vec::new(),
+    };
     Ok(Json(LogLines {
+        marked,
         lines: found.lines.iter().map(show).collect(),
         next: found.next,
         complete: at_end && row.is_complete(),

@@ -159,6 +159,7 @@ impl From<&RunRow> for Run {
             bytes_missing: view.bytes_missing,
             bytes_pending: row.bytes_pending(),
             incomplete: row.is_incomplete(),
+            unheard: row.notes.unheard.clone(),
             verified: row.notes.verified,
             recovered: view.recovered,
             queued_until: row

@@ -127,9 +127,6 @@ impl Hub {
         command: &CommandName,
         args: &[String],
     ) -> Result<(), Refusal> {
-        if self.fleet.protocol(host).is_some_and(|spoken| spoken < 3) {
-            return Err(Refusal::OldProtocol(host.clone()));
-        }
         let commands = self.fleet.commands(host).unwrap_or_default();
         match commands.iter().find(|offered| &offered.name == command) {
             Some(offered) if !offered.takes_args && !args.is_empty() => Err(Refusal::NoArguments {
@@ -165,7 +162,7 @@ impl Hub {
     }
 
     async fn stop(
-        &self,
+        &mut self,
         draft: &mut Draft,
         run: RunId,
         force: bool,
@@ -195,6 +192,10 @@ impl Hub {
             .fleet
             .peer(host)
             .ok_or_else(|| Refusal::Offline(host.clone()))?;
+        if self.is_v2(host) {
+            self.stop_v2(draft, &peer, run, force, &by).await;
+            return Ok(());
+        }
         peer.send(ToAgent::RunStop(RunStop {
             run,
             force,
@@ -214,6 +215,7 @@ impl Hub {
         draft.forget(host);
         self.fleet.forget(host);
         self.queue.remove(host);
+        self.v2.forget(host);
         self.history.forget(host.as_str());
         let (live, forecasts) = (&self.live, &mut self.forecasts);
         self.runs.retain(|id, track| {

@@ -53,6 +53,9 @@ impl Hub {
             let Some(peer) = self.welcome_peer(&host) else {
                 continue;
             };
+            if self.v2.is_leaving(&host) {
+                continue;
+            }
             for run in self.waiting(draft, &host) {
                 if self.busy(draft, &host).is_some() {
                     break;
@@ -131,9 +134,6 @@ impl Hub {
 /// What is wrong with a command that was fine, or not looked at, when it was asked for.
 fn why_not(refused: Option<&Refusal>) -> String {
     match refused {
-        Some(Refusal::OldProtocol(_)) => {
-            "came back with an agent that cannot run commands from here; update it".into()
-        }
         Some(Refusal::NoArguments { .. }) => "takes no arguments for this command".into(),
         Some(Refusal::UnknownCommand { offered, .. }) => {
             let names: Vec<&str> = offered.iter().map(CommandName::as_str).collect();

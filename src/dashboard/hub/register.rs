@@ -55,6 +55,9 @@ impl Hub {
                 self.conclude(draft, run, RunState::Lost, why_lost).await;
             }
         }
+        if self.is_v2(&peer.host) {
+            self.registered_v2(draft, peer).await;
+        }
         peer.welcome();
         draft.hosts.push((peer.host.clone(), register));
         draft.welcomes.push((Arc::clone(peer), named));
@@ -125,13 +128,13 @@ impl Hub {
 
     /// An agent did not start a run.
     pub(super) async fn rejected(
-        &self,
+        &mut self,
         draft: &mut Draft,
         peer: &Arc<Peer>,
         rejected: CommandRejected,
     ) {
         let Some(run) = rejected.run else {
-            tracing::info!(host = %peer.host, "a command was rejected: {}", rejected.reason);
+            self.rejected_v2(draft, &peer.host, &rejected).await;
             return;
         };
         let own = |host| host == &peer.host;
@@ -155,7 +158,7 @@ impl Hub {
     }
 
     /// Ends runs that a connected agent did not take in time. Should their journal come later, they live again.
-    pub(super) async fn give_up_untaken(&self, draft: &mut Draft) {
+    pub(super) async fn give_up_untaken(&mut self, draft: &mut Draft) {
         let untaken: Vec<RunId> = self
             .runs
             .values()
@@ -174,6 +177,7 @@ impl Hub {
                     UNTAKEN.as_secs()
                 )
             };
+            self.remember_v2(draft, run);
             self.conclude(draft, run, RunState::Lost, reason).await;
         }
     }

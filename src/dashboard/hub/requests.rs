@@ -39,8 +39,6 @@ pub enum Refusal {
     OnlyPushes(HostName),
     /// It is connected, and must not be for this.
     Connected(HostName),
-    /// The host's agent speaks protocol 2.
-    OldProtocol(HostName),
     /// The host runs something.
     Busy {
         /// Which host.

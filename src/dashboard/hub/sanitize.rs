@@ -213,7 +213,8 @@ fn one_line(line: &mut String) {
 }
 
 /// Cuts a text that is longer than [`MAX_TEXT`] characters.
-pub(super) fn cut(text: &mut String) {
+/// A text as it is kept.
+pub fn cut(text: &mut String) {
     if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
         text.truncate(end);
         text.push('…');

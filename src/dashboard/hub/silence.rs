@@ -43,7 +43,10 @@ impl Hub {
             let presence = self.fleet.presence(&track.row.host);
             let status = presence.map(|(status, _)| status);
             if track.row.is_activating() && status == Some(HostStatus::Offline) {
-                lost.push(track.row.id);
+                // What an earlier agent cannot send later is lost at another time, in other words.
+                if self.fleet.protocol(&track.row.host) != Some(2) {
+                    lost.push(track.row.id);
+                }
                 continue;
             }
             let away = track.row.is_activating() && status == Some(HostStatus::Reconnecting);

@@ -4,10 +4,11 @@ use super::build_logs::{self, BuildLines};
 use super::events::{self, NewEvent};
 use super::output::{self, chunk::Chunk};
 use super::runs::{self, RunRow};
-use super::{Store, StoreError, build_times, hosts};
+use super::{Store, StoreError, build_times, hosts, v2_lines};
 use crate::base::clock::Millis;
 use crate::dashboard::history::Learnt;
 use crate::run::id::HostName;
+use crate::wire::api::MarkedLines;
 use crate::wire::to_dashboard::Register;
 
 /// One step in a run's output.
@@ -17,6 +18,8 @@ pub enum OutputStep {
     Add(Chunk),
     /// Adds lines of one build's log, which are no part of the output.
     Build(BuildLines),
+    /// Says where lines come from, beside their text.
+    Mark(MarkedLines),
     /// Makes all chunks from this position one.
     Merge(u64),
     /// Puts all output aside, to begin again.
@@ -84,6 +87,7 @@ impl Store {
                 match step {
                     OutputStep::Add(chunk) => output::add(&mut write, &run, chunk).await?,
                     OutputStep::Build(lines) => build_logs::add(&mut write, &run, lines).await?,
+                    OutputStep::Mark(marked) => v2_lines::add(&mut write, &run, marked).await?,
                     OutputStep::Merge(offset) => output::merge(&mut write, &run, *offset).await?,
                     OutputStep::SetAside => output::set_aside(&mut write, &run).await?,
                     OutputStep::TakeBack => output::take_back(&mut write, &run).await?,

@@ -106,6 +106,7 @@
  * @property {number} bytes_missing output that is not kept: the host could not, or it was removed here
  * @property {number} bytes_pending output that the host has and the dashboard does not have yet
  * @property {boolean} incomplete it is over, and not all of its output is here
+ * @property {string} [unheard] why output may be missing that nobody can count
  * @property {boolean | null} verified whether the whole output has the checksum that the host computed
  * @property {boolean} recovered taken for lost, and then found again
  * @property {string | null} queued_until when it stops waiting for its host

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::lamps::MarkedLines;
+
 /// Lines that a reader who cannot keep up was not sent; `GET /api/runs/{id}/log` has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
@@ -20,6 +22,10 @@ pub struct LogLines {
     pub next: u64,
     /// Whether no further line will ever come.
     pub complete: bool,
+    /// What agents of the earlier protocol say of lines beside their text; lines of standard output are left out. Only in
+    /// the answer of `/log`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marked: Vec<MarkedLines>,
 }
 
 /// One line of output.

@@ -51,6 +51,11 @@ impl Fleet {
 
     /// Starts the dashboard, again on the port that it had.
     pub fn start_dashboard(&mut self) {
+        self.start_dashboard_with(&[]);
+    }
+
+    /// The same, with variables of its own.
+    pub fn start_dashboard_with(&mut self, variables: &[(&str, &str)]) {
         let config = format!(
             "listen = \"127.0.0.1:{}\"\ndata_dir = \"{}\"\nagent_token_file = \"{}\"\n",
             self.port,
@@ -62,6 +67,7 @@ impl Fleet {
         let mut dashboard = Process::start(
             "dashboard",
             command("nixfleet-dashboard")
+                .envs(variables.iter().copied())
                 .arg("--config")
                 .arg(self.path("dashboard.toml")),
         );

@@ -20,6 +20,7 @@ test('whether the output is whole', () => {
     [{ state: 'succeeded', verified: false, bytes_missing: 5, incomplete: true }, 'differs', 'Checksum differs', 'checksum differs', false],
     [{ state: 'succeeded', verified: true }, 'verified', 'Complete, checksum verified', 'complete', false],
     [{ state: 'failed', incomplete: true }, 'coming', 'Incomplete: the end still to come', 'incomplete', true],
+    [{ state: 'succeeded', incomplete: true, unheard: 'the link was lost' }, 'missing', 'Incomplete: lines may be missing', 'incomplete', false],
     [{ state: 'succeeded' }, undefined, undefined, 'complete', false],
   ];
   for (const [given, kind, word, log, coming] of table) {
@@ -32,6 +33,7 @@ test('warnings name the host and what is gone', () => {
   assert.deepEqual(outputWarnings(run({ state: 'running', bytes_missing: 5 })), []);
   assert.match(outputWarnings(run({ state: 'failed', bytes_missing: 5 })).join(), /^5 B of output are missing; the log says where and why/);
   assert.match(outputWarnings(run({ state: 'succeeded', verified: false })).join(), /checksum .* web1/);
+  assert.match(outputWarnings(run({ state: 'lost', incomplete: true, unheard: 'the link was lost' })).join(), /^Lines .*may be missing: the link was lost\.$/);
 });
 
 test('a run that waits', () => {

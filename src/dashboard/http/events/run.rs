@@ -230,6 +230,7 @@ impl Follow {
                 lines,
                 next,
                 complete: tip.over && next > tip.lines,
+                marked: Vec::new(),
             };
             self.ready.extend(event("lines", Some(next - 1), &data));
         }

@@ -7,12 +7,13 @@ use crate::run::phase::{Phase, RunState};
 use crate::wire::api::{
     Absence, Alert, AlertChannel, AlertDelivery, Capacity, ChannelTest, Eta, Host, HostActivity,
     HostCapacity, HostEvent, HostEventKind, HostEvents, HostLiveness, HostResources, HostStatus,
-    LeftOut, Maintenance, MetricsHistory, RecentMetrics, Run, RunPhase,
+    LeftOut, Maintenance, MetricsHistory, RecentMetrics, Run, RunPhase, UpdateLamps,
 };
 use crate::wire::resources::{
     AgentUsage, Amount, Disk, FailedUnits, Gpu, GpuKind, HostFacts, Resources,
 };
 use crate::wire::to_dashboard::{Metrics, OfferedCommand};
+use crate::wire::v2::{Lamp, UpdateStatus};
 
 /// Fields of `value` that `schema` does not have, with those of the objects in it.
 fn missing(api: &Value, schema: &Value, value: &Value, place: &str, found: &mut Vec<String>) {
@@ -125,6 +126,7 @@ fn every_field_of_a_run_is_described() {
         bytes_missing: 1,
         bytes_pending: 1,
         incomplete: true,
+        unheard: text(),
         verified: Some(true),
         recovered: true,
         queued_until: text(),
@@ -246,6 +248,19 @@ fn every_field_of_a_host_is_described() {
         // The names are the program's own.
         custom_metrics: std::collections::BTreeMap::new(),
         protocol: 3,
+        update_status: Some(UpdateLamps {
+            age_ms: 1,
+            status: UpdateStatus {
+                git: Some(Lamp {
+                    status: "ok".into(),
+                    message: String::new(),
+                    checked_at: "2025-12-15T10:00:00Z".into(),
+                }),
+                lock: Some(Lamp::default()),
+                system: Some(Lamp::default()),
+                tests: Some(Lamp::default()),
+            },
+        }),
         queued: 1,
         theme_color: String::new(),
         location: String::new(),

@@ -10,7 +10,6 @@ use crate::dashboard::hub::requests::Ask;
 use crate::dashboard::testing::{Agent, House, Journal, register};
 use crate::run::phase::RunState;
 use crate::wire::to_agent::{RunRequest, ToAgent};
-use crate::wire::to_dashboard::Register;
 
 async fn post(house: &House, body: Value) -> (StatusCode, Value) {
     let path = "/api/hosts/web1/command";
@@ -199,20 +198,4 @@ async fn what_may_not_wait_is_refused_with_a_reason() {
     let (status, answer) = post(&house, json!({"command": "switch", "queue": true})).await;
     assert_eq!(status, StatusCode::CONFLICT, "{answer}");
     assert!(answer.to_string().contains("10 runs wait"), "{answer}");
-    // An agent of the earlier protocol will not run them.
-    let old = Register {
-        protocol: None,
-        ..register("web1")
-    };
-    let (_agent, _) = Agent::join(&house, old).await;
-    let list = house
-        .wait("/api/runs", |runs| {
-            let runs = runs["runs"].as_array().unwrap();
-            runs.iter().all(|run| run["state"] == "failed")
-        })
-        .await;
-    let reason = list["runs"][0]["reason"].as_str().unwrap();
-    assert!(reason.contains("update it"), "{reason}");
-    let (status, _) = post(&house, json!({"command": "switch", "queue": true})).await;
-    assert_eq!(status, StatusCode::CONFLICT);
 }

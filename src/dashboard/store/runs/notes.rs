@@ -30,6 +30,9 @@ pub struct Notes {
     pub percent: u8,
     /// A run that waits for its host: until when, by the dashboard's clock.
     pub queued_until: Option<Millis>,
+    /// Why output may be missing that nobody can count: its agent could not send it again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unheard: Option<String>,
     /// Records are missing, and so may be lines at the ends of builds' logs; or such lines were removed here.
     pub build_logs_cut: bool,
 }
@@ -120,7 +123,10 @@ impl RunRow {
     pub fn is_incomplete(&self) -> bool {
         let view = self.shown();
         view.state.is_terminal()
-            && (!self.is_complete() || view.bytes_missing > 0 || self.notes.verified == Some(false))
+            && (!self.is_complete()
+                || view.bytes_missing > 0
+                || self.notes.verified == Some(false)
+                || self.notes.unheard.is_some())
     }
 
     /// Whether it waits for its host.

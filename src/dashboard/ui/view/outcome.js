@@ -10,8 +10,8 @@ import { isFinal, isWaiting, phaseWord } from '../words.js';
 /** Whether lines may still come. @param {Run} run */
 export const isComing = (run) => !isFinal(run.state) || run.bytes_pending > 0 || isUnended(run);
 
-/** Over, and not yet at the end of its records: the dashboard gives no other reason for being incomplete. @param {Run} run */
-const isUnended = (run) => run.incomplete && run.bytes_missing === 0 && run.verified !== false;
+/** Over, and not yet at the end of its records: there is no other reason for being incomplete. @param {Run} run */
+const isUnended = (run) => run.incomplete && run.bytes_missing === 0 && run.verified !== false && !run.unheard;
 
 /** Whether the output of a run that is over is whole; null while there is nothing to say. @param {Run} run @returns {Said | null} */
 export function completeness(run) {
@@ -26,6 +26,9 @@ export function completeness(run) {
   }
   if (run.bytes_missing > 0) {
     return { kind: 'missing', tone: 'warn', icon: 'alert', word: `Incomplete: ${bytes(run.bytes_missing)} missing`, title: 'Not all of the output is here; the log says where and why.' };
+  }
+  if (run.unheard) {
+    return { kind: 'missing', tone: 'warn', icon: 'alert', word: 'Incomplete: lines may be missing', title: sentence(run.unheard) };
   }
   if (run.verified && run.state === 'lost') {
     return { kind: 'verified', tone: 'still', icon: 'check', word: 'All that was kept is here, checksum verified', title: 'What the run may have printed after that, nobody knows.' };
@@ -51,6 +54,7 @@ export function outputWarnings(run) {
   if (run.verified === false) {
     found.push(`The checksum of the output is not the one that ${run.host} computed: what is shown here is not what the command wrote. The journal on ${run.host} has it, if it is still there.`);
   }
+  if (run.unheard) found.push(`Lines of the output may be missing: ${run.unheard}.`);
   if (run.bytes_missing > 0) found.push(`${bytes(run.bytes_missing)} of output are missing; the log says where and why.`);
   return found;
 }
