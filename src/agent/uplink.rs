@@ -29,6 +29,8 @@ pub use dial::reach;
 pub use rustls::ClientConfig;
 pub use tls::{Tls, client_config};
 
+/// No pause is longer while no dashboard is reached: there is nobody to be overrun, and a fleet shall be back in 20 seconds.
+const AWAY: Duration = Duration::from_secs(12);
 /// With `--once`: how long an open connection may take to acknowledge the heartbeat.
 const ONCE_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -39,7 +41,7 @@ pub struct Reconnect {
     pub auto: bool,
     /// The longest first pause. Pauses double, and each is a random part of that, so that a fleet does not come at once.
     pub first: Duration,
-    /// No pause is longer.
+    /// No pause is longer; while no dashboard is reached at all, none is longer than 12 seconds either.
     pub longest: Duration,
     /// Failed attempts in a row after which to give up; without, never.
     pub max_attempts: Option<u32>,
@@ -163,8 +165,14 @@ impl Uplink {
                 () = shutdown.cancelled() => return Ok(()),
                 dialled = dial::dial(&self.identity, &self.tls) => dialled,
             };
+            let mut longest = self.reconnect.longest;
             let reason = match dialled {
-                Err(error) => format!("{error:#}"),
+                Err(error) => {
+                    if error.is_away {
+                        longest = longest.min(AWAY);
+                    }
+                    error.to_string()
+                }
                 Ok(socket) => match self.serve(socket, shutdown).await {
                     End::Shutdown | End::Acknowledged => return Ok(()),
                     End::Lost { reason, registered } => {
@@ -176,7 +184,7 @@ impl Uplink {
                 },
             };
             anyhow::ensure!(!self.once, "{reason}");
-            let delay = backoff.next(fastrand::f64());
+            let delay = backoff.next_within(longest, fastrand::f64());
             self.health.send_modify(|health| {
                 health.gone();
                 health.attempts = backoff.attempts();

@@ -37,7 +37,12 @@ impl Backoff {
 
     /// Counts one failed attempt and answers how long to wait; `random` is in `0.0..1.0`.
     pub fn next(&mut self, random: f64) -> Duration {
-        let span = self.span();
+        self.next_within(self.cap, random)
+    }
+
+    /// The same for one attempt whose delay may be no longer than `most`.
+    pub fn next_within(&mut self, most: Duration, random: f64) -> Duration {
+        let span = self.span().min(most);
         self.attempts = self.attempts.saturating_add(1);
         span.mul_f64(random.clamp(0.1, 1.0))
     }
@@ -62,6 +67,17 @@ mod tests {
         }
         backoff.reset();
         assert_eq!(backoff.next(1.0), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn one_delay_may_be_held_shorter_and_counts_all_the_same() {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+        let most = Duration::from_secs(12);
+        let seconds: Vec<u64> = (0..6)
+            .map(|_| backoff.next_within(most, 1.0).as_secs())
+            .collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 12, 12]);
+        assert_eq!(backoff.next(1.0), Duration::from_secs(60));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod helper_requests;
 mod helper_start;
 mod library;
 mod metrics;
+mod promises;
 mod push;
 mod queue;
 mod recovery;

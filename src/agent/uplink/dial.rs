@@ -21,6 +21,8 @@ pub const DIAL_DEADLINE: Duration = Duration::from_secs(15);
 const READ_BUFFER: usize = 8 * 1024;
 /// What the system keeps for sending: a larger buffer would hold output that a heartbeat has to wait for.
 const SEND_BUFFER: u32 = 128 * 1024;
+/// What a proxy answers while the dashboard behind it is away.
+const GATEWAY: [u16; 3] = [502, 503, 504];
 /// The most of a refusal's body that is quoted, in characters.
 const MAX_QUOTED: usize = 200;
 
@@ -36,13 +38,24 @@ pub struct Dialled {
     pub key: Option<KeyPair>,
 }
 
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+#[error("{why:#}")]
+pub struct DialError {
+    /// In words, with what to do.
+    why: anyhow::Error,
+    /// No dashboard was reached: nothing listens, or what stands before it has nobody to pass the request to.
+    pub is_away: bool,
+}
+
 /// Connects.
 ///
 /// # Errors
-/// In words, with what to do.
-pub async fn dial(identity: &Identity, tls: &Tls) -> anyhow::Result<Dialled> {
+/// See [`DialError`].
+pub async fn dial(identity: &Identity, tls: &Tls) -> Result<Dialled, DialError> {
     let url = &identity.url;
-    tokio::time::timeout(DIAL_DEADLINE, attempt(identity, tls))
+    let mut is_away = false;
+    tokio::time::timeout(DIAL_DEADLINE, attempt(identity, tls, &mut is_away))
         .await
         .unwrap_or_else(|_| {
             Err(anyhow!(
@@ -50,14 +63,17 @@ pub async fn dial(identity: &Identity, tls: &Tls) -> anyhow::Result<Dialled> {
                 DIAL_DEADLINE.as_secs()
             ))
         })
+        .map_err(|why| DialError { why, is_away })
 }
 
-async fn attempt(identity: &Identity, tls: &Tls) -> anyhow::Result<Dialled> {
+async fn attempt(identity: &Identity, tls: &Tls, is_away: &mut bool) -> anyhow::Result<Dialled> {
     let url = &identity.url;
     let (request, key) = request(identity)?;
+    *is_away = true;
     let stream = connect(&request)
         .await
         .with_context(|| format!("{url}: cannot connect"))?;
+    *is_away = false;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
@@ -66,7 +82,10 @@ async fn attempt(identity: &Identity, tls: &Tls) -> anyhow::Result<Dialled> {
         .max_frame_size(Some(MAX_FRAME));
     match client_async_tls_with_config(request, stream, Some(config), Some(tls.connector())).await {
         Ok((socket, _)) => Ok(Dialled { socket, key }),
-        Err(Error::Http(response)) => Err(refusal(identity, &response)),
+        Err(Error::Http(response)) => {
+            *is_away = GATEWAY.contains(&response.status().as_u16());
+            Err(refusal(identity, &response))
+        }
         Err(error) => {
             Err(anyhow!(error)).with_context(|| format!("{url}: no WebSocket could be opened"))
         }

@@ -4,6 +4,7 @@ mod kept;
 mod peer;
 mod shipping;
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use futures_util::SinkExt as _;
@@ -35,6 +36,24 @@ struct Agent {
     health: watch::Receiver<Health>,
 }
 
+fn identity(dashboard: SocketAddr) -> Identity {
+    Identity {
+        url: format!("ws://{dashboard}/ws"),
+        credential: Credential::Token(TokenSource::Environment(Secret::new("s3cret"))),
+        hostname: "web1".parse().unwrap(),
+        organization: crate::wire::subject::Organization::default(),
+        interval: Duration::from_secs(1),
+        offline_after: Some(4),
+        labels: Labels {
+            location: "attic".into(),
+            device_type: "server".into(),
+            theme_color: String::new(),
+            nixpkgs_version: String::new(),
+        },
+        host: facts::Host::default(),
+    }
+}
+
 impl Agent {
     fn start(listener: &TcpListener, state_dir: &Path, change: impl FnOnce(&mut Uplink)) -> Self {
         let self_command = SelfCommand {
@@ -51,21 +70,7 @@ impl Agent {
         )
         .unwrap();
         let mut uplink = Uplink {
-            identity: Identity {
-                url: format!("ws://{}/ws", listener.local_addr().unwrap()),
-                credential: Credential::Token(TokenSource::Environment(Secret::new("s3cret"))),
-                hostname: "web1".parse().unwrap(),
-                organization: crate::wire::subject::Organization::default(),
-                interval: Duration::from_secs(1),
-                offline_after: Some(4),
-                labels: Labels {
-                    location: "attic".into(),
-                    device_type: "server".into(),
-                    theme_color: String::new(),
-                    nixpkgs_version: String::new(),
-                },
-                host: facts::Host::default(),
-            },
+            identity: identity(listener.local_addr().unwrap()),
             tls: Tls::for_url("ws://", None).unwrap(),
             runs: Some(runs.clone()),
             sent: Some(Arc::new(Sent::open(state_dir))),

@@ -2,7 +2,7 @@
 
 use super::peer::Peer;
 use super::*;
-use crate::agent::uplink::Reconnect;
+use crate::agent::uplink::{Reconnect, dial};
 use crate::base::backoff::Backoff;
 
 #[tokio::test]
@@ -39,4 +39,39 @@ fn reconnection_uses_exponential_backoff() {
         assert!(delay <= span && delay >= span / 10, "{delay:?} of {span:?}");
     }
     assert_eq!(longest, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+}
+
+#[tokio::test]
+async fn a_dashboard_that_is_away_is_told_from_one_that_refuses() {
+    for (answer, is_away) in [
+        (None, true),
+        (Some("502 Bad Gateway"), true),
+        (Some("503 Service Unavailable"), true),
+        (Some("401 Unauthorized"), false),
+        (Some("404 Not Found"), false),
+        (Some("nonsense"), false),
+    ] {
+        let listener = listener().await;
+        let identity = identity(listener.local_addr().unwrap());
+        let tls = Tls::for_url("ws://", None).unwrap();
+        let server = async {
+            let Some(answer) = answer else {
+                return drop(listener);
+            };
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 2048]).await.unwrap();
+            let answer = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        };
+        // Where nobody is to listen, nobody does before it is dialled.
+        let error = if answer.is_none() {
+            server.await;
+            dial::dial(&identity, &tls).await.unwrap_err()
+        } else {
+            tokio::join!(server, dial::dial(&identity, &tls))
+                .1
+                .unwrap_err()
+        };
+        assert_eq!(error.is_away, is_away, "{answer:?}: {error}");
+    }
 }
