@@ -2,14 +2,16 @@
 //! Each figure stands beside a floor that is measured in the same run: what the machine does without the dashboard.
 //!
 //! `cargo bench --bench hub --no-default-features --features dashboard`; with `-- metrics` only what ten thousand hosts with
-//! resources cost, which takes some minutes.
+//! resources cost, which takes some minutes; with `-- storm` only how long they take to be back after an outage.
 
 mod floor;
 mod hosts;
 mod metrics;
+mod storm;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,8 @@ use nixfleet::run::id::{RunId, Seq};
 use nixfleet::wire::to_agent::ToAgent;
 use nixfleet::wire::to_dashboard::{Heartbeat, KnownRun, Register, ToDashboard};
 use nixfleet::wire::{MAX_BATCH, MAX_IN_FLIGHT, frame, record};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
@@ -49,12 +53,20 @@ const IDLE: usize = 2000;
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
-    if std::env::args().any(|arg| arg == "--serve") {
-        return serve().await;
+    let mut args = std::env::args();
+    if args.any(|arg| arg == "--serve") {
+        let (dir, port) = (
+            args.next().ok_or("no folder")?,
+            args.next().ok_or("no port")?,
+        );
+        return serve(Path::new(&dir), port.parse()?).await;
     }
     if std::env::args().any(|arg| arg == "metrics") {
         metrics::simulated().await?;
         return metrics::live().await;
+    }
+    if std::env::args().any(|arg| arg == "storm") {
+        return storm::storm().await;
     }
     hosts::list()?;
     beats().await?;
@@ -63,15 +75,15 @@ async fn main() -> Outcome<()> {
 }
 
 /// The dashboard in a process of its own: prints its address, ends with its input.
-async fn serve() -> Outcome<()> {
-    let dir = tempfile::tempdir()?;
-    let store = Store::open(dir.path()).await?;
+async fn serve(dir: &Path, port: u16) -> Outcome<()> {
+    let store = Store::open(dir).await?;
     let token = digest(API_TOKEN);
+    // After a restart it is there.
     store
         .create_token("bench", Role::Viewer, &token, None)
         .await?;
     store.close().await;
-    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let listener = std::net::TcpListener::bind(("127.0.0.1", port))?;
     println!("{}", listener.local_addr()?);
     let access = Access::new(AccessSettings {
         agent_token: Secret::new(TOKEN),
@@ -86,16 +98,13 @@ async fn serve() -> Outcome<()> {
         let _ = std::io::stdin().read_line(&mut String::new());
         stop.cancel();
     });
-    run(
-        Settings::new(dir.path().to_owned(), access),
-        listener,
-        shutdown,
-    )
-    .await?;
+    run(Settings::new(dir.to_owned(), access), listener, shutdown).await?;
     Ok(())
 }
 
 struct House {
+    /// Its own folder, unless somebody else keeps it.
+    dir: Option<TempDir>,
     child: Child,
     stdin: Option<ChildStdin>,
     address: SocketAddr,
@@ -103,13 +112,23 @@ struct House {
 
 impl House {
     fn start() -> Outcome<Self> {
+        let dir = tempfile::tempdir()?;
+        let mut house = Self::start_on(dir.path(), 0)?;
+        house.dir = Some(dir);
+        Ok(house)
+    }
+
+    /// On a folder that may have been another one's, at a port or any.
+    fn start_on(dir: &Path, port: u16) -> Outcome<Self> {
         let program = std::env::current_exe()?;
         let mut child = Command::new("sh")
             .args([
                 "-c",
-                "ulimit -n 20000 2>/dev/null || ulimit -n 8192; exec \"$0\" --serve",
+                "ulimit -n 20000 2>/dev/null || ulimit -n 8192; exec \"$0\" --serve \"$1\" \"$2\"",
             ])
             .arg(program)
+            .arg(dir)
+            .arg(port.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -119,9 +138,29 @@ impl House {
         BufReader::new(stdout).read_line(&mut line)?;
         Ok(Self {
             address: line.trim().parse()?,
+            dir: None,
             stdin,
             child,
         })
+    }
+
+    /// Ends it as a power cut would.
+    fn kill(mut self) -> Outcome<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// How often `part` is in the list of hosts.
+    async fn count(&self, part: &str) -> Outcome<usize> {
+        let mut stream = TcpStream::connect(self.address).await?;
+        let request = format!(
+            "GET /api/hosts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {API_TOKEN}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        Ok(String::from_utf8_lossy(&answer).matches(part).count())
     }
 
     /// Resident bytes now, and at most so far.
@@ -142,6 +181,7 @@ impl Drop for House {
             let _ = stdin.write_all(b"\n");
         }
         let _ = self.child.wait();
+        drop(self.dir.take());
     }
 }
 

@@ -27,7 +27,8 @@ const START: u64 = 1_769_846_400_000;
 /// Seconds that are watched at real speed, after all have come.
 const WATCHED: u64 = 60;
 
-fn name(n: usize) -> Outcome<HostName> {
+/// The name of a host.
+pub fn name(n: usize) -> Outcome<HostName> {
     Ok(format!("host{n}.rack{}.example.org", n % 40).parse()?)
 }
 

@@ -23,14 +23,12 @@ use crate::agent::runs::Runs;
 use crate::agent::shipper::v2::Sent;
 use crate::agent::statement::Statement;
 use crate::agent::subjects::Subjects;
-use crate::base::backoff::Backoff;
+use crate::base::backoff::{AWAY, Backoff};
 
 pub use dial::reach;
 pub use rustls::ClientConfig;
 pub use tls::{Tls, client_config};
 
-/// No pause is longer while no dashboard is reached: there is nobody to be overrun, and a fleet shall be back in 20 seconds.
-const AWAY: Duration = Duration::from_secs(12);
 /// With `--once`: how long an open connection may take to acknowledge the heartbeat.
 const ONCE_DEADLINE: Duration = Duration::from_secs(30);
 

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// The longest pause of an agent while no dashboard is reached: there is nobody to be overrun, and a fleet shall be back in
+/// 20 seconds, however long the dashboard was away.
+pub const AWAY: Duration = Duration::from_secs(12);
+
 /// Exponential backoff with full jitter.
 ///
 /// The `n`-th delay is drawn evenly from zero to `min(first * 2^n, cap)`; a floor of a tenth of that span keeps a lucky
