@@ -91,6 +91,8 @@ impl Channel {
 pub struct Live {
     runs: Arc<Mutex<HashMap<RunId, Arc<Channel>>>>,
     changes: broadcast::Sender<Change>,
+    /// Counts the transitions of runs, for who would not be woken by each heartbeat.
+    transitions: watch::Sender<u64>,
     reading: Arc<Reading>,
 }
 
@@ -137,6 +139,7 @@ impl Default for Live {
         Self {
             runs: Arc::default(),
             changes: broadcast::Sender::new(CHANGES),
+            transitions: watch::Sender::new(0),
             reading: Arc::default(),
         }
     }
@@ -153,8 +156,16 @@ impl Live {
         self.changes.receiver_count()
     }
 
+    /// Changes whenever a run comes into another state.
+    pub fn transitions(&self) -> watch::Receiver<u64> {
+        self.transitions.subscribe()
+    }
+
     /// Says what changed.
     pub fn changed(&self, change: Change) {
+        if matches!(change, Change::Run(_, Some(_))) {
+            self.transitions.send_modify(|n| *n += 1);
+        }
         // Nobody listening is fine.
         let _ = self.changes.send(change);
     }

@@ -42,6 +42,16 @@ pub enum Judged {
     Partly(Vec<Found>),
 }
 
+impl Judged {
+    /// Whether nothing bad was found.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Unknown => true,
+            Self::Known(bad) | Self::Partly(bad) => bad.is_empty(),
+        }
+    }
+}
+
 fn found(object: &str, summary: String, value: Option<f64>) -> Found {
     Found {
         object: object.to_owned(),

@@ -212,7 +212,7 @@ impl Rule {
             return self.hosts.is_empty() && self.tags.is_empty();
         };
         any_fits(&self.hosts, host.as_str())
-            && (self.tags.is_empty() || reading.tags.iter().any(|tag| any_fits(&self.tags, tag)))
+            && (self.tags.is_empty() || reading.tags().any(|tag| any_fits(&self.tags, tag)))
     }
 
     /// Whether it is told on that channel.

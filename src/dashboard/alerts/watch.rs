@@ -5,7 +5,6 @@ mod tell;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -160,7 +159,7 @@ impl Watch {
             timer
         };
         let (mut tick, mut learn, mut bound) = (every(self.every), every(LEARN), every(BOUND));
-        let mut changes = self.live.changes();
+        let mut transitions = self.live.transitions();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -173,13 +172,12 @@ impl Watch {
                     self.bound().await;
                     continue;
                 }
-                changed = changes.recv() => match changed {
-                    Ok(live::Change::Run(_, Some(_))) | Err(RecvError::Lagged(_)) => {
-                        tokio::time::sleep(CALM.min(self.every)).await;
-                        changes = changes.resubscribe();
+                changed = transitions.changed() => {
+                    if changed.is_err() {
+                        return;
                     }
-                    Ok(_) => continue,
-                    Err(RecvError::Closed) => return,
+                    tokio::time::sleep(CALM.min(self.every)).await;
+                    transitions.mark_unchanged();
                 }
             }
             let looked = self.look().await;
