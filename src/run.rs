@@ -2,6 +2,7 @@
 
 pub mod ansi;
 mod bar;
+pub(crate) mod checked_text;
 pub mod event;
 pub mod id;
 pub mod kind;

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::checked_text::checked_text;
+
 /// The longest host name in characters (RFC 1123).
 pub const MAX_HOST_NAME: usize = 253;
 /// The longest command name in characters.
@@ -16,60 +18,18 @@ pub const MAX_COMMAND_NAME: usize = 64;
 #[error("{0}")]
 pub struct IdError(String);
 
-macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident, $check:ident) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
-
-        impl $name {
-            /// The text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = IdError;
-            fn from_str(text: &str) -> Result<Self, IdError> {
-                $check(text)?;
-                Ok(Self(text.to_owned()))
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = IdError;
-            fn try_from(text: String) -> Result<Self, IdError> {
-                $check(&text)?;
-                Ok(Self(text))
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(id: $name) -> Self {
-                id.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(&self.0)
-            }
-        }
-    };
-}
-
-text_id!(
+checked_text!(
     /// A machine's name: letters, digits, `-`, `_` and `.`, at most [`MAX_HOST_NAME`] characters, each label beginning
     /// and ending with a letter or digit. Safe in a path, a URL and a page.
     HostName,
+    IdError,
     check_host_name
 );
 
-text_id!(
+checked_text!(
     /// A command's name: lower-case letters, digits and `-`, beginning with a letter, at most [`MAX_COMMAND_NAME`].
     CommandName,
+    IdError,
     check_command_name
 );
 

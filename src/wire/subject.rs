@@ -4,10 +4,7 @@
 //! end, `>` for one or more. Subjects whose first token begins with `_` are addresses for replies: no wildcard stands for
 //! that token, and a pattern must name the token after it, so that nobody listens to the replies of others.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
+use crate::run::checked_text::checked_text;
 
 /// The longest subject or pattern, in bytes.
 pub const MAX_SUBJECT: usize = 256;
@@ -21,50 +18,6 @@ pub const MAX_ORGANIZATION: usize = 64;
 #[error("{0}")]
 pub struct SubjectError(String);
 
-macro_rules! checked_text {
-    ($(#[$doc:meta])* $name:ident, $check:ident) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
-
-        impl $name {
-            /// The text.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = SubjectError;
-            fn from_str(text: &str) -> Result<Self, SubjectError> {
-                $check(text)?;
-                Ok(Self(text.to_owned()))
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = SubjectError;
-            fn try_from(text: String) -> Result<Self, SubjectError> {
-                $check(&text)?;
-                Ok(Self(text))
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(checked: $name) -> Self {
-                checked.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str(&self.0)
-            }
-        }
-    };
-}
-
 checked_text!(
     /// What one message is about: no wildcards. Tokens are of letters, digits, `-`, `_`, `:` and `$`.
     ///
@@ -75,6 +28,7 @@ checked_text!(
     /// assert!(error.to_string().contains("wildcards are for those who listen"));
     /// ```
     Subject,
+    SubjectError,
     check_subject
 );
 
@@ -89,6 +43,7 @@ checked_text!(
     /// assert!(!hears("tasks.web") && !hears("jobs.web.new"));
     /// ```
     Pattern,
+    SubjectError,
     check_pattern
 );
 
@@ -97,6 +52,7 @@ checked_text!(
     /// Letters, digits, `-`, `_` and `.`, at most [`MAX_ORGANIZATION`] bytes.
     #[derive(Default)]
     Organization,
+    SubjectError,
     check_organization
 );
 
