@@ -232,6 +232,19 @@ impl Entry {
 }
 
 impl Runs {
+    /// Waits until this process has itself seen record `seq` of a run, or keeps the run no more. Who tells others of
+    /// records waits for this: a dashboard that knows of an end may ask for the next run at once, or acknowledge.
+    pub async fn has_seen(&self, id: RunId, seq: Seq) {
+        let mut changes = self.changes();
+        let is_behind = || {
+            let entries = self.lock();
+            entries
+                .iter()
+                .any(|entry| entry.id == id && entry.seen < seq)
+        };
+        while is_behind() && changes.changed().await.is_ok() {}
+    }
+
     fn take(&self, id: RunId, news: &News) {
         let mut entries = self.lock();
         let Some(entry) = entries.iter_mut().find(|entry| entry.id == id) else {

@@ -2,6 +2,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+mod ends;
+
 use super::*;
 use crate::agent::config;
 use crate::agent::environment::Environment;
