@@ -239,15 +239,18 @@ impl Peer {
         Ok(!std::mem::replace(&mut inbox.listed, true))
     }
 
-    /// Whether a line that comes now has no place, and none before it was dropped for that: waiting a moment may help.
-    pub fn is_filled(&self) -> bool {
-        let inbox = lock(&self.inbox);
-        inbox.is_full(0) && !inbox.dropping
+    /// Waits until the hub has taken so much that there is room for `n_bytes` more. Does not wait once lines were dropped
+    /// for want of it: then the hub is slow, and heartbeats come on the same socket.
+    pub async fn room(&self, n_bytes: usize) {
+        // A hub that took something long ago wakes this too: only the inbox itself says whether there is room.
+        while self.is_filled(n_bytes) {
+            self.taken.notified().await;
+        }
     }
 
-    /// Waits until the hub has taken what waits. May wake before.
-    pub async fn emptied(&self) {
-        self.taken.notified().await;
+    fn is_filled(&self, n_bytes: usize) -> bool {
+        let inbox = lock(&self.inbox);
+        inbox.is_full(n_bytes) && !inbox.dropping
     }
 
     /// Everything that waits, statuses last. The hub's list no longer has this peer afterwards.
@@ -266,6 +269,8 @@ impl Peer {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     fn peer() -> Peer {
@@ -293,6 +298,38 @@ mod tests {
             peer.receive(batch(0)).unwrap();
         }
         assert!(peer.receive(batch(0)).is_err());
+    }
+
+    fn line(n_bytes: usize) -> FromAgent {
+        FromAgent::V2(Heard::Line(crate::wire::v2::Output {
+            line: "x".repeat(n_bytes),
+            stream: "stdout".into(),
+            command: "pull".into(),
+            is_error: false,
+        }))
+    }
+
+    #[tokio::test]
+    async fn a_line_without_room_waits_until_the_hub_has_taken_what_is_there() {
+        let peer = peer();
+        peer.receive(line(1)).unwrap();
+        peer.take_incoming();
+        peer.receive(line(MAX_INBOX_BYTES / 2)).unwrap();
+        let long = MAX_INBOX_BYTES / 2;
+        let mut room = std::pin::pin!(peer.room(long));
+        let before = room.as_mut().now_or_never();
+        assert_eq!(before, None, "what was taken before makes no room now");
+        peer.take_incoming();
+        assert_eq!(room.now_or_never(), Some(()));
+        // One that was dropped is not followed by others that wait.
+        peer.receive(line(long)).unwrap();
+        peer.receive(line(long)).unwrap();
+        assert_eq!(peer.room(long).now_or_never(), Some(()));
+        let taken = peer.take_incoming();
+        assert!(matches!(
+            taken[1],
+            FromAgent::V2(Heard::Dropped { lines: 1, .. })
+        ));
     }
 
     #[test]

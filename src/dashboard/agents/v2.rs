@@ -227,9 +227,7 @@ pub(super) async fn deliver(
             }
             Taken::Heard(heard) => {
                 // Its heartbeats come on the same socket: they are worth more than a line.
-                if peer.is_filled() {
-                    let _ = timeout(ROOM, peer.emptied()).await;
-                }
+                let _ = timeout(ROOM, peer.room(heard.n_bytes())).await;
                 let message = FromAgent::V2(heard);
                 app.hub.deliver(peer, message).map_err(Gone::Close)?;
             }
