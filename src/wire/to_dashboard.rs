@@ -229,13 +229,21 @@ pub struct Metrics {
 }
 
 /// A value that cannot be read is none: it must not cost the sign of life that it came with.
-fn readable<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(super) fn readable<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
-    T: serde::de::DeserializeOwned,
+    T: Deserialize<'de>,
     D: serde::Deserializer<'de>,
 {
-    let value = Option::<serde_json::Value>::deserialize(deserializer)?;
-    Ok(value.and_then(|value| serde_json::from_value(value).ok()))
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either<T> {
+        Readable(T),
+        Other(serde::de::IgnoredAny),
+    }
+    Ok(match Option::deserialize(deserializer)? {
+        Some(Either::Readable(value)) => Some(value),
+        Some(Either::Other(_)) | None => None,
+    })
 }
 
 fn number_or_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {

@@ -29,7 +29,7 @@ pub struct HostRow {
 }
 
 /// A host's newest sign of life.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Beat {
     /// Whose.
     pub host: HostName,
@@ -155,26 +155,15 @@ impl Store {
     /// See [`StoreError`].
     pub async fn save_beats(&self, beats: &[Beat], events: &[NewEvent]) -> Result<u64, StoreError> {
         // One statement for all of them: a thousand hosts a second cost no thousand round trips.
-        let rows: Vec<_> = beats
-            .iter()
-            .map(|beat| {
-                serde_json::json!({
-                    "host": beat.host,
-                    "heartbeat": beat.heartbeat,
-                    "at": beat.last_seen_at,
-                    "status": beat.status,
-                })
-            })
-            .collect();
         let mut write = self.writer.begin().await?;
         sqlx::query(
             "UPDATE hosts SET
                heartbeat = coalesce(new.value ->> 'heartbeat', heartbeat),
-               last_seen_at = coalesce(new.value ->> 'at', last_seen_at),
+               last_seen_at = coalesce(new.value ->> 'last_seen_at', last_seen_at),
                status = new.value ->> 'status'
              FROM json_each(?1) AS new WHERE hosts.hostname = new.value ->> 'host'",
         )
-        .bind(to_json(&rows)?)
+        .bind(to_json(&beats)?)
         .execute(&mut *write)
         .await?;
         let mut last = 0;

@@ -11,6 +11,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Amount, Disk, FailedUnits, Gpu, GpuKind, Resources};
+use crate::wire::to_dashboard::readable;
 
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -32,8 +33,7 @@ pub fn serialize<S: Serializer>(
 pub fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Resources>, D::Error> {
-    let value = Option::<serde_json::Value>::deserialize(deserializer)?;
-    let short: Option<Short> = value.and_then(|value| serde_json::from_value(value).ok());
+    let short: Option<Short> = readable(deserializer)?;
     Ok(short.map(Resources::from))
 }
 
