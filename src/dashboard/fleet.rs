@@ -51,6 +51,8 @@ struct State {
     hosts: BTreeMap<HostName, Entry>,
     transitions: Vec<NewEvent>,
     log: Log,
+    /// Before this nothing changes by itself, with any host; none for never.
+    due: Option<Instant>,
 }
 
 /// The front of all hosts. Cheap to clone.
@@ -74,6 +76,7 @@ impl Fleet {
             .collect();
         let state = State {
             hosts,
+            due: Some(now),
             ..State::default()
         };
         Self {
@@ -270,22 +273,28 @@ impl Fleet {
         (counts, state.hosts.values().filter(connected).count())
     }
 
-    /// Looks at every host's deadline.
+    /// Looks at every host's deadline, once one of them may have come.
     pub fn sweep(&self) {
         let now = Instant::now();
         let mut state = lock(&self.state);
+        if state.due.is_none_or(|due| now < due) {
+            return;
+        }
         self.end_maintenances(&mut state, now);
         let State {
             hosts,
             transitions,
             log,
+            due,
         } = &mut *state;
+        *due = None;
         for (host, entry) in hosts {
             if let Some(event) = entry.update_status(host, self.multiplier, now) {
                 push(transitions, event);
                 log.take(host, clock::now(), &mut entry.contact.news);
                 self.live.changed(Change::Host(host.clone()));
             }
+            *due = earlier(*due, entry.due(self.multiplier, now));
         }
     }
 
@@ -305,12 +314,14 @@ impl Fleet {
             hosts,
             transitions,
             log,
+            due,
         } = &mut *state;
         let entry = hosts.get_mut(host)?;
         let answer = change(entry, now);
         if let Some(event) = entry.update_status(host, self.multiplier, now) {
             push(transitions, event);
         }
+        *due = earlier(*due, entry.due(self.multiplier, now));
         if !entry.contact.news.is_empty() {
             log.take(host, clock::now(), &mut entry.contact.news);
         }
@@ -318,6 +329,10 @@ impl Fleet {
         self.live.changed(Change::Host(host.clone()));
         Some(answer)
     }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
 }
 
 fn push(transitions: &mut Vec<NewEvent>, event: NewEvent) {

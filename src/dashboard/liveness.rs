@@ -56,26 +56,28 @@ pub fn limit(interval_secs: u32, multiplier: u32) -> Duration {
 
 /// The status at `now`, and how long a reconnecting host still has.
 pub fn status(signs: &Signs, limit: Duration, now: Instant) -> (HostStatus, Option<Duration>) {
+    let (status, until) = stands(signs, limit, now);
+    let left = until.filter(|_| status == HostStatus::Reconnecting);
+    (status, left.map(|until| until.duration_since(now)))
+}
+
+/// The status at `now`, and the last moment at which it holds while nothing is heard; none for ever.
+pub fn stands(signs: &Signs, limit: Duration, now: Instant) -> (HostStatus, Option<Instant>) {
+    let silent_at = signs.last_beat.map(|at| at + limit);
+    if (signs.connected || signs.pushes) && silent_at.is_some_and(|at| now <= at) {
+        return (HostStatus::Online, silent_at);
+    }
     let patience = if signs.activating {
         limit.max(ACTIVATION)
     } else {
         limit
     };
-    if (signs.connected || signs.pushes)
-        && signs
-            .last_beat
-            .is_some_and(|at| now.duration_since(at) <= limit)
-    {
-        return (HostStatus::Online, None);
-    }
     let deadline = signs
         .last_beat
         .map(|at| at + patience)
         .max(signs.grace_until);
     match deadline {
-        Some(deadline) if now <= deadline => {
-            (HostStatus::Reconnecting, Some(deadline.duration_since(now)))
-        }
+        Some(deadline) if now <= deadline => (HostStatus::Reconnecting, Some(deadline)),
         _ if signs.known => (HostStatus::Offline, None),
         _ => (HostStatus::NeverSeen, None),
     }

@@ -45,6 +45,11 @@ impl Away {
         (now < planned.ends).then_some(&planned.row)
     }
 
+    /// When the maintenance ends that was planned last.
+    pub fn ends(&self) -> Option<Instant> {
+        self.planned.as_ref().map(|planned| planned.ends)
+    }
+
     /// The maintenance that goes on, as the API shows it.
     pub fn show(&self, now: Instant) -> Option<Maintenance> {
         let row = self.maintenance(now)?;
@@ -144,7 +149,10 @@ impl Fleet {
     ) {
         let now = Instant::now();
         let mut state = lock(&self.state);
-        let State { hosts, log, .. } = &mut *state;
+        let State {
+            hosts, log, due, ..
+        } = &mut *state;
+        *due = Some(now);
         for (host, absence) in absences {
             let Some(entry) = hosts.get_mut(&host) else {
                 continue;

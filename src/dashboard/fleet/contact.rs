@@ -121,6 +121,12 @@ impl Entry {
         })
     }
 
+    /// When its status may change by itself, or its maintenance ends; none for never.
+    pub fn due(&self, multiplier: u32, now: Instant) -> Option<Instant> {
+        let (_, until) = liveness::stands(&self.signs, self.limit(multiplier), now);
+        until.into_iter().chain(self.contact.away.ends()).min()
+    }
+
     fn online(&mut self, restored: bool) -> Option<News> {
         let left = self.contact.left.take();
         if restored {

@@ -1,7 +1,10 @@
 //! How hosts come and go, what is said of it, and clocks that are wrong.
 
+use tokio::time::Instant;
+
 use super::*;
 use crate::base::clock;
+use crate::dashboard::live::lock;
 use crate::wire::resources::HostFacts;
 
 /// The default of agents.
@@ -220,4 +223,51 @@ async fn a_restart_within_grace_is_nothing_and_a_silence_across_it_is_one_event(
     fleet.beat(&peer, Heartbeat::default());
     let found = happened(&fleet);
     assert!(found[0].1.starts_with("away for "), "{found:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_looks_when_the_first_deadline_has_come_and_a_nearer_one_is_never_missed() {
+    let fleet = Fleet::new(Vec::new(), 3, Live::default());
+    let slow: HostName = "slow".parse().unwrap();
+    let peer = Arc::new(Peer::new(1, slow.clone(), 3));
+    let register = |interval| Register {
+        heartbeat_interval: interval,
+        ..Register::default()
+    };
+    fleet.connect(&peer, &register(1000));
+    fleet.beat(&peer, Heartbeat::default());
+    fleet.sweep();
+    let due = |fleet: &Fleet| {
+        lock(&fleet.state)
+            .due
+            .unwrap()
+            .duration_since(Instant::now())
+    };
+    assert_eq!(due(&fleet), Duration::from_secs(3000));
+    // One that beats more often has its own deadline, and each beat moves it.
+    let quick = Arc::new(Peer::new(2, name(), 3));
+    fleet.connect(&quick, &register(1));
+    for _ in 0..5 {
+        fleet.beat(&quick, Heartbeat::default());
+        seconds(1).await;
+        check(&fleet, HostStatus::Online);
+    }
+    seconds(3).await;
+    check(&fleet, HostStatus::Offline);
+    assert_eq!(due(&fleet), Duration::from_secs(3000 - 8));
+    // So has a maintenance.
+    let until = crate::base::clock::now() + 60_000;
+    fleet.begin_maintenance(
+        &slow,
+        crate::dashboard::store::host_absence::MaintenanceRow {
+            since: until - 60_000,
+            until,
+            reason: String::new(),
+            by: "ann".into(),
+        },
+    );
+    seconds(61).await;
+    happened(&fleet);
+    fleet.sweep();
+    assert_eq!(kinds(&fleet), ["maintenance_ended"]);
 }
