@@ -10,6 +10,8 @@ mod follow;
 mod played;
 mod process;
 mod resources;
+mod rhythm;
+mod stalled_disk;
 mod tell;
 
 use std::path::Path;

@@ -1,29 +1,21 @@
 //! What the agent reads of its host arrives in heartbeats, and nothing of it delays one.
-//!
-//! `NIXFLEET_RHYTHM_SECONDS` sets how long the rhythm is watched; some seconds by default.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use nixfleet::wire::resources::GpuKind;
-use nixfleet::wire::to_dashboard::{Heartbeat, ToDashboard};
-use tokio_tungstenite::tungstenite::Message;
 
 use crate::listener;
 use crate::played::Peer;
 use crate::process::Agent;
+use crate::rhythm::{self, INTERVAL, heartbeat};
 
-const INTERVAL: Duration = Duration::from_secs(1);
-/// How far a gap between heartbeats may be off, beside what the machine itself is late.
-const OFF: Duration = Duration::from_millis(100);
 /// For so long a program that does not answer hangs for sure: it is killed after 5 s.
 const HANGS: Duration = Duration::from_secs(4);
 
 /// An agent whose host's root directory is `root` below its own directory.
-fn agent(listener: &tokio::net::TcpListener) -> (Agent, PathBuf) {
+pub fn agent(listener: &tokio::net::TcpListener) -> (Agent, PathBuf) {
     let agent = Agent::new(listener, "");
     let root = agent.dir.path().join("root");
     std::fs::create_dir(&root).unwrap();
@@ -33,61 +25,14 @@ fn agent(listener: &tokio::net::TcpListener) -> (Agent, PathBuf) {
     (agent, root)
 }
 
-fn write(path: &Path, text: &str) {
+pub fn write(path: &Path, text: &str) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, text).unwrap();
 }
 
-async fn heartbeat(peer: &mut Peer) -> (Heartbeat, Instant, usize) {
-    loop {
-        if let Message::Text(text) = peer.next().await {
-            let at = Instant::now();
-            if let ToDashboard::Heartbeat(beat) = serde_json::from_str(&text).unwrap() {
-                return (*beat, at, text.len());
-            }
-        }
-    }
-}
-
-/// How late this machine lets anybody be, in microseconds: a thread that only wants to sleep, and its worst so far.
-struct Machine(Arc<AtomicU64>, Arc<AtomicBool>);
-
-impl Machine {
-    fn watch() -> Self {
-        let (worst, over) = (
-            Arc::new(AtomicU64::new(0)),
-            Arc::new(AtomicBool::new(false)),
-        );
-        let machine = Self(worst.clone(), over.clone());
-        std::thread::spawn(move || {
-            let nap = Duration::from_millis(10);
-            while !over.load(Ordering::Relaxed) {
-                let began = Instant::now();
-                std::thread::sleep(nap);
-                let late = began.elapsed().saturating_sub(nap).as_micros();
-                worst.fetch_max(late as u64, Ordering::Relaxed);
-            }
-        });
-        machine
-    }
-
-    fn late(&self) -> Duration {
-        Duration::from_micros(self.0.load(Ordering::Relaxed))
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        self.1.store(true, Ordering::Relaxed);
-    }
-}
-
 #[tokio::test]
 async fn a_collector_that_hangs_delays_no_heartbeat_and_no_other_collector() {
-    let seconds = std::env::var("NIXFLEET_RHYTHM_SECONDS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(8_u64);
+    let seconds = rhythm::seconds();
     let listener = listener().await;
     let (mut agent, root) = agent(&listener);
     write(&root.join("proc/loadavg"), "0.50 0.25 0.00 1/100 4242\n");
@@ -112,44 +57,29 @@ async fn a_collector_that_hangs_delays_no_heartbeat_and_no_other_collector() {
     std::fs::set_permissions(&smi, std::fs::Permissions::from_mode(0o755)).unwrap();
     agent.start();
     let (mut peer, _) = Peer::accept(&listener, &[]).await;
-    let (began, machine) = (Instant::now(), Machine::watch());
-    let (_, mut before, _) = heartbeat(&mut peer).await;
     // What the others read meanwhile is new.
-    write(
-        &root.join("proc/meminfo"),
-        "MemTotal: 2097152 kB\nMemAvailable: 524288 kB\n",
-    );
-    let mut worst = Duration::ZERO;
+    let mut changed = Some(root.join("proc/meminfo"));
     let mut new_after = None;
     let mut last = None;
-    while began.elapsed() < Duration::from_secs(seconds) {
-        let (beat, at, _) = heartbeat(&mut peer).await;
-        let gap = at - before;
-        let off = gap.abs_diff(INTERVAL);
-        worst = worst.max(off);
-        assert!(
-            off < OFF + machine.late() * 2,
-            "{gap:?} between two heartbeats; the machine is late by {:?}",
-            machine.late()
-        );
-        before = at;
+    let late = rhythm::keeps(&mut peer, seconds, |beat, after| {
+        if let Some(meminfo) = changed.take() {
+            write(&meminfo, "MemTotal: 2097152 kB\nMemAvailable: 524288 kB\n");
+            return;
+        }
         let resources = beat.resources.unwrap();
         assert_eq!(resources.load, Some([0.5, 0.25, 0.0]));
         if resources.memory.unwrap().available == 512 << 20 {
-            new_after.get_or_insert_with(|| began.elapsed());
+            new_after.get_or_insert(after);
         }
         assert_eq!(resources.uptime_s, None);
-        if began.elapsed() < HANGS {
+        if after < HANGS {
             assert_eq!(resources.gpu, None, "it hangs");
         }
         last = Some(resources);
-    }
-    println!(
-        "{seconds} s: no gap off by more than {worst:?}, the machine by {:?}",
-        machine.late()
-    );
+    })
+    .await;
     let new_after = new_after.unwrap();
-    assert!(new_after < HANGS + machine.late(), "{new_after:?}");
+    assert!(new_after < HANGS + late, "{new_after:?}");
     let resources = last.unwrap();
     // Killed, and the driver's files have at least its name.
     assert_eq!(resources.gpu, Some(GpuKind::Nvidia), "{resources:?}");

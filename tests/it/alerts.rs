@@ -279,6 +279,11 @@ async fn without_configuration_nothing_is_sent_and_everything_is_kept() {
         .await;
     let firing = bench.get("/api/alerts?state=firing&host=web1").await;
     assert_eq!(firing["alerts"].as_array().unwrap().len(), 1, "{firing}");
+    let severity = firing["alerts"][0]["severity"].as_str().unwrap();
+    let counted = format!("nixfleet_alerts_firing{{severity=\"{severity}\"}} 1");
+    let figures = bench.get("/metrics").await;
+    let figures = figures.as_str().unwrap();
+    assert!(figures.lines().any(|line| line == counted), "{figures}");
     bench.stop().await;
 }
 

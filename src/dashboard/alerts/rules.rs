@@ -22,6 +22,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Info, Self::Warning, Self::Critical];
+
     /// Its name, as in the configuration and in JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -33,7 +36,7 @@ impl Severity {
 
     /// The severity of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Info, Self::Warning, Self::Critical]
+        Self::ALL
             .into_iter()
             .find(|severity| severity.name() == name)
     }

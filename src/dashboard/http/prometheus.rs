@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::error::HttpError;
 use crate::dashboard::access::Viewer;
+use crate::dashboard::alerts::rules::Severity;
 use crate::dashboard::app::AppState;
 use crate::dashboard::fleet::HostSample;
 use crate::dashboard::liveness;
@@ -25,9 +26,11 @@ use text::{Kind, Text};
 /// All figures.
 pub async fn metrics(_: Viewer, State(app): State<AppState>) -> Result<Response, HttpError> {
     let counted = app.store.count_runs().await?;
+    let firing = app.store.count_firing().await?;
     let used = app.store.used().await?;
     let mut text = Text::default();
     fleet(&mut text, &app, &counted);
+    alerts(&mut text, &firing);
     itself(&mut text, &app, used);
     let samples = app.fleet.samples();
     hosts::write(&mut text, &samples);
@@ -82,6 +85,15 @@ fn fleet(text: &mut Text, app: &AppState, counted: &[(String, u64)]) {
         "Open connections of registered agents.",
     )
     .only_count(connected as u64);
+}
+
+fn alerts(text: &mut Text, firing: &[(String, u64)]) {
+    let help = "Alerts that fire, by severity.";
+    let mut family = text.family("nixfleet_alerts_firing", Kind::Gauge, help);
+    for severity in Severity::ALL {
+        let n = firing.iter().find(|(own, _)| own == severity.name());
+        family.count(&[("severity", severity.name())], n.map_or(0, |(_, n)| *n));
+    }
 }
 
 fn itself(text: &mut Text, app: &AppState, used: u64) {

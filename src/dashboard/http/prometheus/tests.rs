@@ -53,6 +53,7 @@ async fn a_host_that_is_there_has_its_figures_and_one_that_is_away_only_says_so(
         "nixfleet_host_agent_cpu_seconds_total{host=\"web1\"} 1.5",
         "nixfleet_host_run_in_progress{host=\"web1\"} 1",
         "nixfleet_host_activity{host=\"web1\",command=\"switch\",phase=\"starting\"} 1",
+        "nixfleet_alerts_firing{severity=\"critical\"} 0",
         "nixfleet_agent_connections 1",
         "nixfleet_agent_connections_opened_total 1",
         "nixfleet_runs_finished_total{state=\"succeeded\"} 0",
