@@ -1,12 +1,12 @@
 //! Texts that are checked once, where they come in, and then trusted.
 
-/// A text of its own type: made by `$check`, which says in an `$error` what to write instead; in JSON a string.
+/// A text of its own type: made by `$check`, which says in an `$error` what to write instead; in JSON a string. Copies share
+/// it: a host's name goes with every heartbeat to all who want to know of it.
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident, $error:ident, $check:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(std::sync::Arc<str>);
 
         impl $name {
             /// The text.
@@ -19,7 +19,7 @@ macro_rules! checked_text {
             type Err = $error;
             fn from_str(text: &str) -> Result<Self, $error> {
                 $check(text)?;
-                Ok(Self(text.to_owned()))
+                Ok(Self(text.into()))
             }
         }
 
@@ -27,13 +27,26 @@ macro_rules! checked_text {
             type Error = $error;
             fn try_from(text: String) -> Result<Self, $error> {
                 $check(&text)?;
-                Ok(Self(text))
+                Ok(Self(text.into()))
             }
         }
 
         impl From<$name> for String {
             fn from(checked: $name) -> Self {
-                checked.0
+                checked.0.as_ref().to_owned()
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as serde::Deserialize>::deserialize(deserializer)?;
+                text.try_into().map_err(serde::de::Error::custom)
             }
         }
 

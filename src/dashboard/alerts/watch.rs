@@ -32,8 +32,8 @@ const EVENTS: u32 = 500;
 const LOOKED_BACK: u64 = 20_000;
 /// The most looks for one reason, so that a thousand runs that end at once are not a thousand looks.
 const CALM: Duration = Duration::from_millis(200);
-/// One look in so many times what it takes, so that a large fleet's rules cost half a percent of a core.
-const SELDOM: u32 = 200;
+/// One look in so many times what it takes, so that a large fleet's rules cost a quarter of a percent of a core.
+const SELDOM: u32 = 400;
 /// But at least one in that time.
 const SELDOMEST: Duration = Duration::from_secs(10);
 /// How often values are learnt, and what was learnt is stored.
