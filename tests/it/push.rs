@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::Fleet;
-use crate::support::process::{command, wait_until};
+use crate::support::process::{Process, command, wait_until};
 
 /// Makes a key as an administrator does, and answers the file that it is in.
 fn key(fleet: &Fleet, host: &str) -> std::path::PathBuf {
@@ -96,4 +96,67 @@ fn once_pushes_to_a_dashboard_and_says_when_it_is_refused() {
     let said = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(said.contains("401: it refused the key"), "{said}");
+}
+
+/// A certificate for `localhost` and its key; none without the program that makes them.
+fn certificate(fleet: &Fleet) -> Option<(std::path::PathBuf, std::path::PathBuf)> {
+    let (cert, key) = (fleet.path("cert.pem"), fleet.path("key.pem"));
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"])
+        .args(["-pkeyopt", "ec_paramgen_curve:P-256", "-subj", "/CN=fleet"])
+        .args(["-addext", "subjectAltName=DNS:localhost"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .arg("-out")
+        .arg(&cert)
+        .arg("-keyout")
+        .arg(&key)
+        .output();
+    let Ok(made) = made else {
+        println!("skipped: pushes by https: there is no `openssl` here to make a certificate");
+        return None;
+    };
+    assert!(made.status.success(), "{made:?}");
+    Some((cert, key))
+}
+
+#[test]
+fn pushes_by_https_arrive_where_the_certificate_is_trusted_and_nowhere_else() {
+    let mut fleet = Fleet::start();
+    let Some((cert, tls_key)) = certificate(&fleet) else {
+        return;
+    };
+    let key = key(&fleet, "web1");
+    // The same dashboard, with TLS.
+    fleet.kill_dashboard();
+    let config = fleet.path("dashboard.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let text = format!(
+        "{text}tls_cert_file = \"{}\"\ntls_key_file = \"{}\"\n",
+        cert.display(),
+        tls_key.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let mut dashboard = Process::start(
+        "dashboard",
+        command("nixfleet-dashboard").arg("--config").arg(&config),
+    );
+    let line = dashboard.wait_for("listening on https://");
+    let port = line
+        .trim()
+        .trim_end_matches('/')
+        .rsplit(':')
+        .next()
+        .unwrap();
+    let more = push(&format!("https://localhost:{port}"), &key);
+    // Nobody has vouched for it.
+    let config = fleet.agent_config_at(&nobody(), "web1", &more);
+    let mut stranger = Fleet::start_agent(&config);
+    let said = stranger.wait_for("heartbeats do not arrive at https://localhost");
+    assert!(said.contains("certificate"), "{said}");
+    stranger.kill();
+    assert!(!dashboard.output().contains("online host=web1"));
+    let more = format!("ca_file = \"{}\"\n{more}", cert.display());
+    let config = fleet.agent_config_at(&nobody(), "web1", &more);
+    let _agent = Fleet::start_agent(&config);
+    dashboard.wait_for("online host=web1");
 }

@@ -126,6 +126,9 @@ def check_rotation(node, cli):
         states = [show(node, f"{unit}-credentials.service", "ActiveState") for unit in both]
         return states == ["inactive", "inactive"]
 
+    def are_up():
+        return all(show(node, f"{unit}.service", "ActiveState") == "active" for unit in both)
+
     def pids():
         return [show(node, f"{unit}.service", "MainPID") for unit in both]
 
@@ -135,7 +138,8 @@ def check_rotation(node, cli):
     wait_until("both have looked at the token", lambda: at_rest() and not set(looks()) & set(looked), 30)
     expect("processes after the same token was written anew", pids(), before)
     node.exec("sh", "-c", f"echo {'5' * 64} > {TOKEN}.new && chmod 600 {TOKEN}.new && mv {TOKEN}.new {TOKEN}")
-    wait_until("both are others", lambda: "0" not in pids() and not set(pids()) & set(before), 30)
+    # A process has its credentials once it says that it is ready, and not when it is only made.
+    wait_until("both are others and ready", lambda: are_up() and not set(pids()) & set(before), 30)
     for unit in both:
         loaded = node.exec("cat", f"/run/credentials/{unit}.service/agent-token").strip()
         expect(f"what {unit} has", loaded, "5" * 64)

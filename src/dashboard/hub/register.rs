@@ -7,10 +7,9 @@ use std::time::Duration;
 use super::Hub;
 use super::draft::Draft;
 use crate::dashboard::agents::peer::Peer;
-use crate::dashboard::store::runs::{Notes, RunRow};
+use crate::dashboard::store::runs::RunRow;
 use crate::run::id::{RunId, Seq};
 use crate::run::phase::RunState;
-use crate::run::view::RunView;
 use crate::wire::to_dashboard::{CommandRejected, KnownRun, Register};
 
 /// The most runs that one `register` may name; an agent that keeps more names the others on its next connection.
@@ -91,20 +90,8 @@ impl Hub {
             return Ok(true);
         }
         tracing::info!(host = %peer.host, run = %known.run, "the host brings a run that was not known here");
-        draft.insert(RunRow {
-            id: known.run,
-            host: peer.host.clone(),
-            command: known.command.to_string(),
-            args: Vec::new(),
-            requested_by: "the host".into(),
-            created_at: now,
-            view: RunView {
-                state: RunState::Starting,
-                ..RunView::default()
-            },
-            last_seq: Seq(0),
-            notes: Notes::new(),
-        });
+        let command = known.command.to_string();
+        draft.insert(RunRow::unasked(known.run, &peer.host, command, now));
         Ok(true)
     }
 

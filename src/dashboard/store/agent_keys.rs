@@ -1,7 +1,7 @@
 //! Public keys of agents. Also written by `nixfleet-dashboard key` beside a running dashboard, which watches the counter.
 
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, Sqlite};
 
 use super::{Store, StoreError, parsed, uint};
 use crate::base::clock::{Millis, now};
@@ -57,14 +57,7 @@ impl Store {
         .bind(now() as i64)
         .execute(&mut *transaction)
         .await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
-        sqlx::query("UPDATE agent_key_changes SET n = n + 1")
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(true)
+        changed(transaction, done.rows_affected()).await
     }
 
     /// Removes a key; `false` when it is not known.
@@ -77,14 +70,7 @@ impl Store {
             .bind(key.bytes().as_slice())
             .execute(&mut *transaction)
             .await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
-        sqlx::query("UPDATE agent_key_changes SET n = n + 1")
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(true)
+        changed(transaction, done.rows_affected()).await
     }
 
     /// All keys, by host.
@@ -112,6 +98,21 @@ impl Store {
             .await?;
         uint(&row, "n")
     }
+}
+
+/// Counts a change, if it is one, so that whoever has the keys in memory reads them again.
+async fn changed(
+    mut transaction: sqlx::Transaction<'_, Sqlite>,
+    n_rows: u64,
+) -> Result<bool, StoreError> {
+    if n_rows == 0 {
+        return Ok(false);
+    }
+    sqlx::query("UPDATE agent_key_changes SET n = n + 1")
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
+    Ok(true)
 }
 
 #[cfg(test)]

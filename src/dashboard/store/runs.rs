@@ -42,6 +42,26 @@ pub struct RunRow {
     pub notes: Notes,
 }
 
+impl RunRow {
+    /// A run that a host does, and nobody asked for here.
+    pub fn unasked(id: RunId, host: &HostName, command: String, now: Millis) -> Self {
+        Self {
+            id,
+            host: host.clone(),
+            command,
+            args: Vec::new(),
+            requested_by: "the host".into(),
+            created_at: now,
+            view: RunView {
+                state: RunState::Starting,
+                ..RunView::default()
+            },
+            last_seq: Seq(0),
+            notes: Notes::new(),
+        }
+    }
+}
+
 /// Which runs to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunFilter {

@@ -7,11 +7,10 @@ use super::{LATER, PROTOCOL, RETURNS, Standing, UNHEARD};
 use crate::dashboard::hub::Hub;
 use crate::dashboard::hub::draft::Draft;
 use crate::dashboard::hub::track::Track;
-use crate::dashboard::store::runs::{Notes, RunRow};
-use crate::run::id::{CommandName, HostName, RunId, Seq};
+use crate::dashboard::store::runs::RunRow;
+use crate::run::id::{CommandName, HostName, RunId};
 use crate::run::kind::RunKind;
 use crate::run::phase::RunState;
-use crate::run::view::RunView;
 
 impl Hub {
     /// What is known of an agent.
@@ -211,18 +210,6 @@ impl Hub {
 /// A run that an agent does, and nobody asked for here.
 fn unasked(host: &HostName, command: &str, now: u64) -> RunRow {
     let command = command.parse::<CommandName>();
-    RunRow {
-        id: RunId::new(),
-        host: host.clone(),
-        command: command.map_or_else(|_| "unknown".into(), String::from),
-        args: Vec::new(),
-        requested_by: "the host".into(),
-        created_at: now,
-        view: RunView {
-            state: RunState::Starting,
-            ..RunView::default()
-        },
-        last_seq: Seq(0),
-        notes: Notes::new(),
-    }
+    let command = command.map_or_else(|_| "unknown".into(), String::from);
+    RunRow::unasked(RunId::new(), host, command, now)
 }
