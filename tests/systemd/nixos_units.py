@@ -139,7 +139,7 @@ def check_rotation(node, cli):
     expect("processes after the same token was written anew", pids(), before)
     node.exec("sh", "-c", f"echo {'5' * 64} > {TOKEN}.new && chmod 600 {TOKEN}.new && mv {TOKEN}.new {TOKEN}")
     # A process has its credentials once it says that it is ready, and not when it is only made.
-    wait_until("both are others and ready", lambda: are_up() and not set(pids()) & set(before), 30)
+    wait_until("both are others and ready", lambda: not set(pids()) & set(before) and are_up(), 30)
     for unit in both:
         loaded = node.exec("cat", f"/run/credentials/{unit}.service/agent-token").strip()
         expect(f"what {unit} has", loaded, "5" * 64)
