@@ -11,8 +11,9 @@ use crate::support::process::wait_until;
 fn every_call_of_the_earlier_list() {
     let fleet = Fleet::start();
     make_admin(&fleet);
-    let mut agent = Agent::online(&fleet, "web1");
+    // First the login: it may take longer than the agent may be silent.
     let client = Client::logged_in(&fleet);
+    let mut agent = Agent::online(&fleet, "web1");
     assert_eq!(client.get("/health").body["status"], "ok");
     let hosts = client.get("/api/hosts").body;
     let fields = [

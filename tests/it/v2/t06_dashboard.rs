@@ -141,7 +141,7 @@ fn t06_3_offline_is_409_and_so_is_busy() {
 fn t06_4_and_5_no_login_and_no_csrf() {
     let fleet = Fleet::start();
     make_admin(&fleet);
-    let _agent = Agent::online(&fleet, "web1");
+    let mut agent = Agent::online(&fleet, "web1");
     let body = json!({"command": "pull"});
     let mut client = Client::new(&fleet);
     assert_eq!(client.post("/api/hosts/web1/command", &body).status, 401);
@@ -149,6 +149,9 @@ fn t06_4_and_5_no_login_and_no_csrf() {
     let csrf = client.csrf.take();
     assert_eq!(client.post("/api/hosts/web1/command", &body).status, 403);
     client.csrf = csrf;
+    // It beats every second, and the login may have taken three.
+    agent.beat(None);
+    fleet.wait_online("web1");
     assert_eq!(client.post("/api/hosts/web1/command", &body).status, 202);
 }
 
