@@ -92,7 +92,7 @@ pub async fn ship(
                 let Some((frame, batch)) = shipment.next_frame(window.batch()).await else {
                     continue;
                 };
-                runs.has_seen(shipment.run, batch.0).await;
+                runs.until_seen(shipment.run, batch.0).await;
                 shipment.pace.sent();
                 window.sent(shipment.run, batch.0, batch.1);
                 permit.send(frame);

@@ -234,7 +234,7 @@ impl Entry {
 impl Runs {
     /// Waits until this process has itself seen record `seq` of a run, or keeps the run no more. Who tells others of
     /// records waits for this: a dashboard that knows of an end may ask for the next run at once, or acknowledge.
-    pub async fn has_seen(&self, id: RunId, seq: Seq) {
+    pub async fn until_seen(&self, id: RunId, seq: Seq) {
         let mut changes = self.changes();
         let is_behind = || {
             let entries = self.lock();

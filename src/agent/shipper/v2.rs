@@ -201,7 +201,7 @@ async fn step(way: &Way, mut shipment: Shipment) -> Result<Step, Gone> {
                 say(way, &ToDashboard::TestProgress(tests(progress))).await?;
             }
             RunEvent::Finished { outcome, .. } => {
-                way.runs.has_seen(shipment.run, seq).await;
+                way.runs.until_seen(shipment.run, seq).await;
                 let generation = way.sample.borrow().generation.generation.clone();
                 let status = status(&shipment.command, outcome, generation);
                 let complete = CommandComplete {
