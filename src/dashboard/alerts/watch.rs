@@ -186,8 +186,7 @@ impl Watch {
             }
             let began = Instant::now();
             let looked = self.look().await;
-            let pause = (began.elapsed() * SELDOM).min(SELDOMEST).max(self.every);
-            tick.reset_after(pause);
+            tick.reset_after(pause(began.elapsed(), self.every));
             if let Err(error) = &looked
                 && !self.is_failing
             {
@@ -309,9 +308,33 @@ impl Watch {
     }
 }
 
+/// Until the next look, after one that took so long.
+fn pause(took: Duration, every: Duration) -> Duration {
+    took.saturating_mul(SELDOM).min(SELDOMEST).max(every)
+}
+
 fn learns(rule: &Rule) -> Option<Metric> {
     match rule.condition {
         Condition::Unusual { metric, .. } => Some(metric),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_takes_long_is_taken_less_often_within_bounds() {
+        let ms = Duration::from_millis;
+        for (took, every, expected) in [
+            (0, 2000, 2000),
+            (5, 2000, 2000),
+            (20, 2000, 8000),
+            (60_000, 2000, 10_000),
+            (60_000, 30_000, 30_000),
+        ] {
+            assert_eq!(pause(ms(took), ms(every)), ms(expected), "{took} {every}");
+        }
     }
 }

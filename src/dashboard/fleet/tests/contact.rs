@@ -253,7 +253,9 @@ async fn a_sweep_looks_when_the_first_deadline_has_come_and_a_nearer_one_is_neve
         check(&fleet, HostStatus::Online);
     }
     seconds(3).await;
+    transitions(&fleet);
     check(&fleet, HostStatus::Offline);
+    assert_eq!(transitions(&fleet), ["offline"]);
     assert_eq!(due(&fleet), Duration::from_secs(3000 - 8));
     // So has a maintenance.
     let until = crate::base::clock::now() + 60_000;
