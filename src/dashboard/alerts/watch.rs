@@ -164,6 +164,7 @@ impl Watch {
         };
         let (mut tick, mut learn, mut bound) = (every(self.every), every(LEARN), every(BOUND));
         let mut transitions = self.live.transitions();
+        let mut before = Duration::ZERO;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -184,9 +185,12 @@ impl Watch {
                     transitions.mark_unchanged();
                 }
             }
-            let began = Instant::now();
             let looked = self.look().await;
-            tick.reset_after(pause(began.elapsed(), self.every));
+            if let Ok(took) = looked {
+                // One look that the machine held up is no large fleet: two in a row are.
+                tick.reset_after(pause(took.min(before), self.every));
+                before = took;
+            }
             if let Err(error) = &looked
                 && !self.is_failing
             {
@@ -206,15 +210,17 @@ impl Watch {
         Ok(own)
     }
 
-    /// One look: what happened, what of it counts, and the commit.
-    async fn look(&mut self) -> Result<(), StoreError> {
+    /// One look: what happened, what of it counts, and the commit. Answers how long it computed: a slow disk is no reason to
+    /// look less often.
+    async fn look(&mut self) -> Result<Duration, StoreError> {
         self.take_events().await?;
+        let own = self.own().await?;
         let now = Moment {
             instant: Instant::now(),
             wall: clock::now(),
         };
         let mut readings = self.fleet.readings();
-        readings.push(self.own().await?);
+        readings.push(own);
         let fleet = &self.fleet;
         // Under maintenance nothing is told of a host; of one that comes and goes only that it has gone.
         let suppressed = |host: &HostName, of: &Condition| {
@@ -222,8 +228,9 @@ impl Watch {
             why == Some(Absence::Maintenance) || (why.is_some() && of.is_absence())
         };
         let changes = self.engine.look(&readings, &self.memory, now, suppressed);
+        let took = now.instant.elapsed();
         if changes.is_empty() && self.cursor == self.stored_cursor {
-            return Ok(());
+            return Ok(took);
         }
         let (commit, ids) = self.commit(&changes, now.wall);
         self.store
@@ -237,7 +244,7 @@ impl Watch {
             self.alerts.wake();
             self.live.changed(live::Change::Alerts);
         }
-        Ok(())
+        Ok(took)
     }
 
     async fn take_events(&mut self) -> Result<(), StoreError> {
