@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::SplitStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_util::sync::CancellationToken;
 
@@ -57,6 +57,8 @@ struct Session<'a> {
     earlier: Arc<AtomicBool>,
     /// Counts pongs: the one answer that an earlier dashboard gives.
     pongs: watch::Sender<u64>,
+    /// When the dashboard was last heard, once it has answered as one of this protocol.
+    heard: watch::Sender<Option<Instant>>,
 }
 
 /// Serves the connection until it ends. Everything that it started ends with it, the runs excepted.
@@ -68,6 +70,7 @@ pub async fn serve(uplink: &Uplink, dialled: Dialled, shutdown: &CancellationTok
     let (output, output_queue) = mpsc::channel(MAX_OUTPUT);
     let close = CancellationToken::new();
     let earlier = Arc::new(AtomicBool::new(false));
+    let (heard, last_heard) = watch::channel(None);
     let queues = Queues {
         control: control_queue,
         status: status_queue,
@@ -75,6 +78,7 @@ pub async fn serve(uplink: &Uplink, dialled: Dialled, shutdown: &CancellationTok
         output: output_queue,
         close: close.clone(),
         earlier: Arc::clone(&earlier),
+        heard: last_heard,
     };
     let mut session = Session {
         uplink,
@@ -89,6 +93,7 @@ pub async fn serve(uplink: &Uplink, dialled: Dialled, shutdown: &CancellationTok
         registered: false,
         earlier,
         pongs: watch::channel(0).0,
+        heard,
     };
     session.tasks.spawn(writer::write(sink, queues));
     let end = session.listen(&mut stream, shutdown).await;
@@ -169,6 +174,9 @@ impl Session<'_> {
                 }
                 Ok(Some(Ok(message))) => message,
             };
+            if self.registered && !self.is_earlier() {
+                self.heard.send_replace(Some(Instant::now()));
+            }
             match message {
                 Message::Text(text) => match self.take(&text) {
                     Ok(false) => {}

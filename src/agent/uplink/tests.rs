@@ -2,6 +2,7 @@ mod blip;
 mod earlier;
 mod kept;
 mod peer;
+mod quiet;
 mod shipping;
 
 use std::net::SocketAddr;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures_util::SinkExt as _;
 use futures_util::stream::SplitSink;
-use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, timeout};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
@@ -20,8 +20,12 @@ pub const MAX_CONTROL: usize = 32;
 pub const MAX_STATUS: usize = 1;
 /// Batches of output that may wait; the shipper waits for a place.
 pub const MAX_OUTPUT: usize = 1;
-/// Between pings.
+/// Between pings to a dashboard that answers nothing else.
 const PING: Duration = Duration::from_secs(10);
+/// One that answers heartbeats is asked when it has said nothing for so long: at the usual interval of 30 s, never.
+const QUIET: Duration = Duration::from_secs(32);
+/// And then so often, until the session gives it up.
+const AGAIN: Duration = Duration::from_secs(5);
 /// A socket that takes a single message no sooner is as good as gone.
 const WRITE_DEADLINE: Duration = Duration::from_secs(45);
 
@@ -37,6 +41,8 @@ pub struct Queues {
     pub output: mpsc::Receiver<Bytes>,
     /// Whether the dashboard speaks the earlier protocol.
     pub earlier: Arc<AtomicBool>,
+    /// When the dashboard was last heard; none for one that does not answer heartbeats.
+    pub heard: watch::Receiver<Option<Instant>>,
     /// When cancelled, the connection is closed in order.
     pub close: CancellationToken,
 }
@@ -46,8 +52,7 @@ pub async fn write(
     mut socket: SplitSink<Socket, Message>,
     mut queues: Queues,
 ) -> Result<(), String> {
-    let mut pings = tokio::time::interval_at(tokio::time::Instant::now() + PING, PING);
-    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ping = Instant::now() + PING;
     loop {
         let message = tokio::select! {
             biased;
@@ -69,7 +74,14 @@ pub async fn write(
                 Some(message) => message,
                 None => continue,
             },
-            _ = pings.tick() => Message::Ping(Bytes::new()),
+            () = sleep_until(ping) => {
+                let (due, next) = next_ping(*queues.heard.borrow(), Instant::now());
+                ping = next;
+                if !due {
+                    continue;
+                }
+                Message::Ping(Bytes::new())
+            }
             Some(message) = queues.messages.recv() => match say(&queues, &message)? {
                 Some(message) => message,
                 None => continue,
@@ -77,6 +89,15 @@ pub async fn write(
             Some(frame) = queues.output.recv() => output(&queues, frame)?,
         };
         send(&mut socket, message).await?;
+    }
+}
+
+/// Whether a ping is due, and when to ask again.
+fn next_ping(heard: Option<Instant>, now: Instant) -> (bool, Instant) {
+    match heard {
+        None => (true, now + PING),
+        Some(heard) if now.duration_since(heard) >= QUIET => (true, now + AGAIN),
+        Some(heard) => (false, heard + QUIET),
     }
 }
 
@@ -111,5 +132,25 @@ async fn send(socket: &mut SplitSink<Socket, Message>, message: Message) -> Resu
             "the connection has not moved for {} s",
             WRITE_DEADLINE.as_secs()
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dashboard_that_answers_heartbeats_is_asked_only_after_a_silence() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        for (heard, now, expected) in [
+            (None, at(10), (true, at(20))),
+            (Some(at(0)), at(10), (false, at(32))),
+            (Some(at(30)), at(32), (false, at(62))),
+            (Some(at(0)), at(32), (true, at(37))),
+            (Some(at(0)), at(42), (true, at(47))),
+        ] {
+            assert_eq!(next_ping(heard, now), expected, "{heard:?} {now:?}");
+        }
     }
 }

@@ -18,8 +18,8 @@ use crate::wire::to_agent::ToAgent;
 use crate::wire::to_dashboard::ToDashboard;
 use crate::wire::{MAX_FRAME, frame, record};
 
-/// Time between pings.
-const PING: Duration = Duration::from_secs(30);
+/// An agent that has said nothing for so long is asked: one that beats every 30 s, never.
+const PING: Duration = Duration::from_secs(35);
 /// A peer that says nothing for so long is gone.
 const SILENCE: Duration = Duration::from_secs(60);
 /// How long one message may take to be sent, and the end to be said.
@@ -165,20 +165,27 @@ async fn talk(
     log: &mut Log,
 ) -> Gone {
     let mut heard = Instant::now();
-    let mut ping = heard + PING;
+    // Both wait through all messages: to be set up for each one costs as much as to read it.
+    let leave = app.shutdown.cancelled();
+    let timer = tokio::time::sleep_until(heard + PING);
+    tokio::pin!(leave, timer);
     loop {
         tokio::select! {
             biased;
-            () = app.shutdown.cancelled() => return leaving(),
-            () = tokio::time::sleep_until(ping.min(heard + SILENCE)) => {
-                let now = Instant::now();
-                if now.duration_since(heard) >= SILENCE {
+            () = &mut leave => return leaving(),
+            () = &mut timer => {
+                let silence = heard.elapsed();
+                if silence >= SILENCE {
                     return Gone::Close(Closing {
                         code: 1008,
                         reason: format!("nothing heard for {} seconds", SILENCE.as_secs()),
                     });
                 }
-                ping = now + PING;
+                if silence < PING {
+                    timer.as_mut().reset(heard + PING);
+                    continue;
+                }
+                timer.as_mut().reset(heard + SILENCE);
                 if let Err(gone) = send(socket, Message::Ping(axum::body::Bytes::new())).await {
                     return gone;
                 }

@@ -10,7 +10,7 @@ use crate::dashboard::testing::{AGENT_TOKEN, Agent, House, Journal, register};
 use crate::run::id::RunId;
 use crate::wire::MAX_FRAME;
 use crate::wire::to_agent::ToAgent;
-use crate::wire::to_dashboard::ToDashboard;
+use crate::wire::to_dashboard::{Heartbeat, ToDashboard};
 
 #[tokio::test]
 async fn t01_a_bad_token_is_refused_before_the_upgrade() {
@@ -213,6 +213,20 @@ async fn a_quiet_agent_is_pinged_and_a_silent_one_closed() {
     let house = House::start().await;
     let (mut agent, _) = Agent::join(&house, register("web1")).await;
     pause();
+    // Who beats is there: nothing is asked.
+    for n in 1..=4 {
+        sleep(Duration::from_secs(30)).await;
+        let heartbeat = Heartbeat {
+            n,
+            ..Heartbeat::default()
+        };
+        agent
+            .say(&ToDashboard::Heartbeat(Box::new(heartbeat)))
+            .await;
+        let message = timeout(Duration::from_secs(1), agent.socket.next()).await;
+        let message = message.expect("silence").unwrap().unwrap();
+        assert!(matches!(message, Message::Text(_)), "{message:?}");
+    }
     let began = Instant::now();
     let next = async |agent: &mut Agent| {
         let message = timeout(Duration::from_secs(100), agent.socket.next()).await;
@@ -222,7 +236,7 @@ async fn a_quiet_agent_is_pinged_and_a_silent_one_closed() {
     for n in 1..=4 {
         let (message, at) = next(&mut agent).await;
         assert!(matches!(message, Message::Ping(_)), "{message:?}");
-        let due = Duration::from_secs(30 * n);
+        let due = Duration::from_secs(35 * n);
         assert!(
             at + Duration::from_secs(1) > due && at < due + Duration::from_secs(1),
             "{at:?}"

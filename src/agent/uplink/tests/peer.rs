@@ -68,6 +68,17 @@ impl Peer {
         }
     }
 
+    /// The next text; none for a ping.
+    pub async fn any(&mut self) -> Option<String> {
+        loop {
+            match self.0.next().await.unwrap().unwrap() {
+                Message::Text(text) => return Some(text.to_string()),
+                Message::Ping(_) => return None,
+                _ => {}
+            }
+        }
+    }
+
     pub async fn register(&mut self) -> Register {
         match self.next().await {
             Said::Message(ToDashboard::Register(register)) => *register,
