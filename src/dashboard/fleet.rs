@@ -27,7 +27,6 @@ use crate::dashboard::live::{Change, Live, lock};
 use crate::dashboard::liveness;
 use crate::dashboard::metrics::Recorder;
 use crate::dashboard::metrics::series::Sample;
-use crate::dashboard::store::events::NewEvent;
 use crate::dashboard::store::hosts::HostRow;
 use crate::run::id::{HostName, RunId};
 use crate::wire::api::{Host, HostActivity, HostStatus, Hosts};
@@ -36,21 +35,18 @@ pub use absence::Suppressed;
 pub use capacity::Needs;
 pub use contact::FLAPS_WITHIN;
 use entry::Entry;
-use log::Log;
 pub use sample::HostSample;
+use unsaved::Unsaved;
 
 pub use pushed::PUSHES_ONLY;
 
-/// The most transitions that wait for the store; while it does not answer, older ones are dropped and counted in the log.
-const MAX_TRANSITIONS: usize = 100_000;
 /// What a usual host is as JSON, in bytes.
 const HOST_JSON: usize = 1024;
 
 #[derive(Debug, Default)]
 struct State {
     hosts: BTreeMap<HostName, Entry>,
-    transitions: Vec<NewEvent>,
-    log: Log,
+    unsaved: Unsaved,
     /// Before this nothing changes by itself, with any host; none for never.
     due: Option<Instant>,
 }
@@ -162,7 +158,7 @@ impl Fleet {
         self.metrics.forget(host);
         let entry = {
             let mut state = lock(&self.state);
-            state.log.forget(host);
+            state.unsaved.log.forget(host);
             state.hosts.remove(host)
         };
         if let Some(entry) = entry {
@@ -283,15 +279,12 @@ impl Fleet {
         self.end_maintenances(&mut state, now);
         let State {
             hosts,
-            transitions,
-            log,
+            unsaved,
             due,
         } = &mut *state;
         *due = None;
         for (host, entry) in hosts {
-            if let Some(event) = entry.update_status(host, self.multiplier, now) {
-                push(transitions, event);
-                log.take(host, clock::now(), &mut entry.contact.news);
+            if unsaved.take(host, entry, self.multiplier, now) {
                 self.live.changed(Change::Host(host.clone()));
             }
             *due = earlier(*due, entry.due(self.multiplier, now));
@@ -312,19 +305,13 @@ impl Fleet {
         }
         let State {
             hosts,
-            transitions,
-            log,
+            unsaved,
             due,
         } = &mut *state;
         let entry = hosts.get_mut(host)?;
         let answer = change(entry, now);
-        if let Some(event) = entry.update_status(host, self.multiplier, now) {
-            push(transitions, event);
-        }
+        unsaved.take(host, entry, self.multiplier, now);
         *due = earlier(*due, entry.due(self.multiplier, now));
-        if !entry.contact.news.is_empty() {
-            log.take(host, clock::now(), &mut entry.contact.news);
-        }
         drop(state);
         self.live.changed(Change::Host(host.clone()));
         Some(answer)
@@ -333,11 +320,4 @@ impl Fleet {
 
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     one.into_iter().chain(other).min()
-}
-
-fn push(transitions: &mut Vec<NewEvent>, event: NewEvent) {
-    tracing::info!(host = %event.host, "{}", event.what);
-    if transitions.len() < MAX_TRANSITIONS {
-        transitions.push(event);
-    }
 }

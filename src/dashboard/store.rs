@@ -31,6 +31,7 @@ pub mod runs;
 pub(crate) mod sample;
 pub mod space;
 mod v2_lines;
+mod values;
 
 use std::borrow::Cow;
 use std::path::Path;

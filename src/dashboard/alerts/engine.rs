@@ -150,16 +150,15 @@ impl Engine {
         let mut changes = Vec::new();
         let room = MAX_FIRING.saturating_sub(self.n_firing());
         let mut fired = 0;
-        // Looked up once, and not for each rule.
-        let past = |reading: &Reading| reading.host.as_ref().and_then(|host| memory.of(host));
-        let pasts: Vec<_> = readings.iter().map(past).collect();
-        for (place, rule) in self.rules.iter().enumerate() {
-            let subjects = &mut self.subjects[place];
-            for (reading, past) in readings.iter().zip(&pasts) {
+        // Host by host, not rule by rule: what is known of one is fetched from memory once.
+        for reading in readings {
+            let past = reading.host.as_ref().and_then(|host| memory.of(host));
+            for (place, rule) in self.rules.iter().enumerate() {
+                let subjects = &mut self.subjects[place];
                 if !rule.applies(reading) {
                     continue;
                 }
-                let judged = judge(&rule.condition, reading, *past, now.wall);
+                let judged = judge(&rule.condition, reading, past, now.wall);
                 // Most of a fleet is well: nothing more is asked about it.
                 if judged.is_empty()
                     && (subjects.is_empty() || !subjects.contains_key(&reading.host))

@@ -150,8 +150,11 @@ impl Fleet {
         let now = Instant::now();
         let mut state = lock(&self.state);
         let State {
-            hosts, log, due, ..
+            hosts,
+            unsaved,
+            due,
         } = &mut *state;
+        let log = &mut unsaved.log;
         *due = Some(now);
         for (host, absence) in absences {
             let Some(entry) = hosts.get_mut(&host) else {
@@ -187,7 +190,8 @@ impl Fleet {
 
     /// Ends maintenances that are over; part of the sweep.
     pub(super) fn end_maintenances(&self, state: &mut State, now: Instant) {
-        let State { hosts, log, .. } = state;
+        let State { hosts, unsaved, .. } = state;
+        let log = &mut unsaved.log;
         for (host, entry) in hosts {
             if let Some(until) = entry.contact.away.take_ended(now) {
                 log.take(host, clock::now(), &mut vec![ended()]);

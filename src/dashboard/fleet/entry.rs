@@ -42,6 +42,8 @@ pub(super) struct Entry {
     pub queued: usize,
     /// Whether the store does not have all of it.
     pub unsaved: bool,
+    /// Whether it is on the list of those.
+    pub listed: bool,
     /// How it comes and goes.
     pub contact: Contact,
     /// What agents of the earlier protocol add.
@@ -70,6 +72,7 @@ impl Default for Entry {
             tags: Arc::from([]),
             queued: 0,
             unsaved: false,
+            listed: false,
             contact: Contact::default(),
             extra: Extra::default(),
             heartbeat: None,
@@ -257,9 +260,10 @@ impl Entry {
 
     /// What the store is to have, if it does not have it.
     pub fn take_unsaved(&mut self, host: &HostName) -> Option<Beat> {
+        self.listed = false;
         std::mem::take(&mut self.unsaved).then(|| Beat {
             host: host.clone(),
-            heartbeat: self.heartbeat.as_deref().cloned(),
+            heartbeat: self.heartbeat.clone(),
             last_seen_at: self.last_seen,
             status: liveness::name(self.status),
         })

@@ -1,6 +1,7 @@
 mod absence;
 mod contact;
 mod registry;
+mod unsaved;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use super::Fleet;
 use crate::dashboard::agents::peer::Peer;
 use crate::dashboard::live::{Change, Live};
 use crate::dashboard::store::host_events::NewHostEvent;
-use crate::dashboard::store::hosts::HostRow;
+use crate::dashboard::store::hosts::{Beat, HostRow};
 use crate::run::id::{HostName, RunId};
 use crate::run::phase::Phase;
 use crate::wire::api::{HostActivity, HostStatus, Hosts};

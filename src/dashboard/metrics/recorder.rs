@@ -40,6 +40,8 @@ struct State {
     hosts: HashMap<HostName, Box<Open>>,
     waiting: VecDeque<Closed>,
     dropped: u64,
+    /// The bucket of the finest rung in which all hosts were last looked at: within it nothing more comes to an end.
+    closed: u64,
 }
 
 /// The front of it. Cheap to clone.
@@ -80,7 +82,16 @@ impl Recorder {
     /// Closes what is over at `now`.
     pub fn close(&self, now: Millis) {
         let mut state = lock(&self.0);
-        let State { hosts, waiting, .. } = &mut *state;
+        let State {
+            hosts,
+            waiting,
+            closed,
+            ..
+        } = &mut *state;
+        let bucket = RUNGS[0].bucket(now);
+        if std::mem::replace(closed, bucket) == bucket {
+            return;
+        }
         for (host, open) in hosts {
             for (rung, step) in RUNGS.iter().enumerate() {
                 let (bucket, stats) = &open.rungs[rung];

@@ -347,3 +347,25 @@ async fn rows_of_one_transaction_are_few() {
     println!("{ROWS} rows in {took:?}");
     assert!(took < Duration::from_millis(500), "{took:?}");
 }
+
+#[test]
+fn a_bucket_is_closed_at_the_first_look_after_its_end_and_no_later_for_one_before() {
+    let recorder = Recorder::default();
+    let second = |n: u64| START + n * 1000;
+    recorder.record(&host("web1"), second(3), &load(1.0));
+    recorder.close(second(4));
+    assert!(recorder.take().is_empty(), "it goes on");
+    // Another host joins after that look, in the same bucket.
+    recorder.record(&host("web2"), second(5), &load(1.0));
+    recorder.close(second(9));
+    assert!(recorder.take().is_empty(), "it goes on");
+    recorder.close(second(10));
+    assert_eq!(recorder.take().len(), 2);
+    recorder.close(second(11));
+    assert!(recorder.take().is_empty(), "once");
+    // A clock that was set back: what is recorded then is closed as time goes on.
+    recorder.record(&host("web1"), second(2), &load(1.0));
+    recorder.close(second(9));
+    recorder.close(second(10));
+    assert_eq!(recorder.take().len(), 1);
+}

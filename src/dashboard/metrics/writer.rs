@@ -15,7 +15,7 @@ use crate::run::id::HostName;
 /// How often what is over is written. A crash loses so much, and the ten seconds that are open.
 const WRITE: Duration = Duration::from_secs(3);
 /// Rows of one transaction: output that is to be committed waits for no more than these.
-pub const ROWS: usize = 500;
+pub const ROWS: usize = 512;
 /// How often what is left of removed hosts is looked for.
 const TIDY: Duration = Duration::from_secs(60);
 /// How long history is kept unless told otherwise: as long as the ladder reaches.

@@ -1,9 +1,12 @@
 //! Hosts: who they said they are, their last sign of life, and an operator's note.
 
+use std::sync::Arc;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::events::{self, NewEvent};
+use super::values::{parts, values};
 use super::{Store, StoreError, int, json, parsed, to_json, uint};
 use crate::base::clock::Millis;
 use crate::run::id::HostName;
@@ -29,12 +32,12 @@ pub struct HostRow {
 }
 
 /// A host's newest sign of life.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Beat {
     /// Whose.
     pub host: HostName,
     /// What it said; none if only the status changed.
-    pub heartbeat: Option<Heartbeat>,
+    pub heartbeat: Option<Arc<Heartbeat>>,
     /// When, by the dashboard's clock.
     pub last_seen_at: Option<Millis>,
     /// The status now.
@@ -154,18 +157,29 @@ impl Store {
     /// # Errors
     /// See [`StoreError`].
     pub async fn save_beats(&self, beats: &[Beat], events: &[NewEvent]) -> Result<u64, StoreError> {
-        // One statement for all of them: a thousand hosts a second cost no thousand round trips.
+        // Few statements for all of them: a thousand hosts a second cost no thousand round trips.
         let mut write = self.writer.begin().await?;
-        sqlx::query(
-            "UPDATE hosts SET
-               heartbeat = coalesce(new.value ->> 'heartbeat', heartbeat),
-               last_seen_at = coalesce(new.value ->> 'last_seen_at', last_seen_at),
-               status = new.value ->> 'status'
-             FROM json_each(?1) AS new WHERE hosts.hostname = new.value ->> 'host'",
-        )
-        .bind(to_json(&beats)?)
-        .execute(&mut *write)
-        .await?;
+        for part in parts(beats) {
+            let text = format!(
+                "WITH new (host, heartbeat, last_seen_at, status) AS ({})
+                 UPDATE hosts SET
+                   heartbeat = coalesce(new.heartbeat, hosts.heartbeat),
+                   last_seen_at = coalesce(new.last_seen_at, hosts.last_seen_at),
+                   status = new.status
+                 FROM new WHERE hosts.hostname = new.host",
+                values(part.len(), 4)
+            );
+            let mut query = sqlx::query(&text);
+            for beat in part {
+                let heartbeat = beat.heartbeat.as_deref().map(to_json).transpose()?;
+                query = query
+                    .bind(beat.host.as_str())
+                    .bind(heartbeat)
+                    .bind(beat.last_seen_at.map(int))
+                    .bind(beat.status);
+            }
+            query.execute(&mut *write).await?;
+        }
         let mut last = 0;
         for event in events {
             last = events::insert(&mut write, event).await?;

@@ -2,9 +2,10 @@
 
 use futures_util::TryStreamExt as _;
 use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::{Store, StoreError, int, parsed, to_json, uint};
+use super::values::{parts, values};
+use super::{Store, StoreError, int, parsed, uint};
 use crate::dashboard::metrics::bucket::Bucket;
 use crate::dashboard::metrics::packed::unpack;
 use crate::dashboard::metrics::recorder::Closed;
@@ -26,32 +27,14 @@ impl Store {
     /// # Errors
     /// Nothing is written then. See [`StoreError`].
     pub async fn save_metrics(&self, rows: &[Closed]) -> Result<(), StoreError> {
-        // One statement for all of them, as with heartbeats.
-        let rows: Vec<_> = rows
-            .iter()
-            .map(|row| (&row.host, row.rung, row.bucket, hex(&row.packed)))
-            .collect();
-        let rows = to_json(&rows)?;
         let mut write = self.writer.begin().await?;
-        sqlx::query(
-            "INSERT INTO metric_hosts (hostname)
-             SELECT DISTINCT value ->> 0 FROM json_each(?1)
-             WHERE value ->> 0 NOT IN (SELECT hostname FROM metric_hosts WHERE hostname IS NOT NULL)
-               AND value ->> 0 IN (SELECT hostname FROM hosts)",
-        )
-        .bind(&rows)
-        .execute(&mut *write)
-        .await?;
-        sqlx::query(
-            "INSERT INTO metrics (rung, bucket, host, packed)
-             SELECT new.value ->> 1, new.value ->> 2, metric_hosts.id, unhex(new.value ->> 3)
-             FROM json_each(?1) AS new CROSS JOIN metric_hosts ON metric_hosts.hostname = new.value ->> 0
-             WHERE true
-             ON CONFLICT (rung, bucket, host) DO UPDATE SET packed = excluded.packed",
-        )
-        .bind(&rows)
-        .execute(&mut *write)
-        .await?;
+        for part in parts(rows) {
+            if insert(&mut write, part).await? < part.len() as u64 {
+                // Hosts whose first rows these are have no number yet; those that were removed meanwhile get none.
+                number(&mut write, part).await?;
+                insert(&mut write, part).await?;
+            }
+        }
         write.commit().await?;
         Ok(())
     }
@@ -183,11 +166,42 @@ impl Store {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(*byte)])
-        .collect()
+/// Writes the rows of hosts that have a number. Answers how many there are.
+async fn insert(write: &mut SqliteConnection, rows: &[Closed]) -> Result<u64, StoreError> {
+    let text = format!(
+        "WITH new (host, rung, bucket, packed) AS ({})
+         INSERT INTO metrics (rung, bucket, host, packed)
+         SELECT new.rung, new.bucket, metric_hosts.id, new.packed
+         FROM new CROSS JOIN metric_hosts ON metric_hosts.hostname = new.host
+         WHERE true
+         ON CONFLICT (rung, bucket, host) DO UPDATE SET packed = excluded.packed",
+        values(rows.len(), 4)
+    );
+    let mut query = sqlx::query(&text);
+    for row in rows {
+        query = query
+            .bind(row.host.as_str())
+            .bind(int(row.rung as u64))
+            .bind(int(row.bucket))
+            .bind(row.packed.as_slice());
+    }
+    Ok(query.execute(write).await?.rows_affected())
+}
+
+/// Gives numbers to those hosts that are known and have none.
+async fn number(write: &mut SqliteConnection, rows: &[Closed]) -> Result<(), StoreError> {
+    let text = format!(
+        "WITH new (host) AS ({})
+         INSERT INTO metric_hosts (hostname)
+         SELECT DISTINCT host FROM new
+         WHERE host NOT IN (SELECT hostname FROM metric_hosts WHERE hostname IS NOT NULL)
+           AND host IN (SELECT hostname FROM hosts)",
+        values(rows.len(), 1)
+    );
+    let mut query = sqlx::query(&text);
+    for row in rows {
+        query = query.bind(row.host.as_str());
+    }
+    query.execute(write).await?;
+    Ok(())
 }

@@ -49,6 +49,8 @@ fn pool(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE)
+        // Each is tested when it comes back, below.
+        .test_before_acquire(false)
         .after_release(|connection, _| {
             Box::pin(async move {
                 // A rollback may still be on its way to the connection's thread; this comes after it.

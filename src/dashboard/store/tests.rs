@@ -124,10 +124,10 @@ async fn what_was_committed_is_there_after_reopening() {
     write_pieces(&store, run.id, &[b"one\ntw".to_vec(), b"o\nthr".to_vec()]).await;
     let beat = Beat {
         host: host(),
-        heartbeat: Some(Heartbeat {
+        heartbeat: Some(Arc::new(Heartbeat {
             n: 7,
             ..Heartbeat::default()
-        }),
+        })),
         last_seen_at: Some(77),
         status: "online",
     };
