@@ -9,22 +9,49 @@ use tokio::task::JoinSet;
 
 use crate::Outcome;
 
+/// Bytes of the frame that acknowledges a heartbeat.
+const ACK: usize = 40;
+
+/// A bare TCP server in a process of its own: prints its address, answers each message with as many bytes as a heartbeat's
+/// acknowledgement has, ends with its input.
+pub async fn serve() -> Outcome<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("{}", listener.local_addr()?);
+    let mut line = String::new();
+    let ended = tokio::task::spawn_blocking(move || std::io::stdin().read_line(&mut line));
+    tokio::select! {
+        () = answer(listener, ACK) => {}
+        _ = ended => {}
+    }
+    Ok(())
+}
+
+/// Answers all that comes with its own first bytes, at most so many.
+async fn answer(listener: TcpListener, most: usize) {
+    let mut tasks = JoinSet::new();
+    while let Ok((mut stream, _)) = listener.accept().await {
+        tasks.spawn(async move {
+            let mut buffer = [0; 1024];
+            while let Ok(n @ 1..) = stream.read(&mut buffer).await {
+                let _ = stream.write_all(&buffer[..n.min(most)]).await;
+            }
+        });
+    }
+}
+
+/// A message to that server, and its answer.
+pub async fn exchange(stream: &mut TcpStream, message: &[u8]) -> Outcome<()> {
+    stream.write_all(message).await?;
+    stream.read_exact(&mut [0; ACK]).await?;
+    Ok(())
+}
+
 /// Messages a second that a bare TCP server echoes, each before the next.
 pub async fn echo(message: Vec<u8>, connections: usize, rounds: u64) -> Outcome<f64> {
     let echo = TcpListener::bind("127.0.0.1:0").await?;
     let address = echo.local_addr()?;
     let mut server = JoinSet::new();
-    server.spawn(async move {
-        let mut tasks = JoinSet::new();
-        while let Ok((mut stream, _)) = echo.accept().await {
-            tasks.spawn(async move {
-                let mut buffer = [0; 1024];
-                while let Ok(n @ 1..) = stream.read(&mut buffer).await {
-                    let _ = stream.write_all(&buffer[..n]).await;
-                }
-            });
-        }
-    });
+    server.spawn(answer(echo, usize::MAX));
     let mut tasks = JoinSet::new();
     let began = Instant::now();
     for _ in 0..connections {
