@@ -1,8 +1,10 @@
+mod recorder;
+
 use std::time::Duration;
 
 use super::bucket::Bucket;
 use super::ladder::{MAX_ROWS, RUNGS};
-use super::recorder::{Closed, MAX_WAITING, Recorder};
+use super::recorder::{Closed, Recorder};
 use super::series::{LOAD1, Sample};
 use super::writer::{KEEP, ROWS, restore, round};
 use crate::base::clock::Millis;
@@ -257,30 +259,6 @@ async fn a_dashboard_that_was_away_finishes_the_hour_that_it_left() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_stored_waits_within_a_limit() {
-    let recorder = Recorder::default();
-    let closed = |bucket| Closed {
-        host: host("web1"),
-        rung: 0,
-        bucket,
-        packed: vec![0],
-    };
-    let rows: Vec<Closed> = (0..MAX_WAITING as u64 + 5).map(closed).collect();
-    assert_eq!(recorder.put_back(rows), 5);
-    let kept = recorder.take();
-    assert_eq!((kept.len(), kept[0].bucket), (MAX_WAITING, 5));
-    recorder.put_back(kept);
-    recorder.record(&host("web1"), START, &load(1.0));
-    recorder.close(START + 60_000);
-    let kept = recorder.take();
-    assert_eq!(
-        (kept.len(), kept[0].bucket),
-        (MAX_WAITING, 7),
-        "the newest stay"
-    );
-}
-
-#[tokio::test]
 async fn a_removed_host_takes_its_history_with_it() {
     let (_dir, store) = with_hosts(&["web1", "web2"]).await;
     let recorder = Recorder::default();
@@ -346,26 +324,4 @@ async fn rows_of_one_transaction_are_few() {
     let took = began.elapsed();
     println!("{ROWS} rows in {took:?}");
     assert!(took < Duration::from_millis(500), "{took:?}");
-}
-
-#[test]
-fn a_bucket_is_closed_at_the_first_look_after_its_end_and_no_later_for_one_before() {
-    let recorder = Recorder::default();
-    let second = |n: u64| START + n * 1000;
-    recorder.record(&host("web1"), second(3), &load(1.0));
-    recorder.close(second(4));
-    assert!(recorder.take().is_empty(), "it goes on");
-    // Another host joins after that look, in the same bucket.
-    recorder.record(&host("web2"), second(5), &load(1.0));
-    recorder.close(second(9));
-    assert!(recorder.take().is_empty(), "it goes on");
-    recorder.close(second(10));
-    assert_eq!(recorder.take().len(), 2);
-    recorder.close(second(11));
-    assert!(recorder.take().is_empty(), "once");
-    // A clock that was set back: what is recorded then is closed as time goes on.
-    recorder.record(&host("web1"), second(2), &load(1.0));
-    recorder.close(second(9));
-    recorder.close(second(10));
-    assert_eq!(recorder.take().len(), 1);
 }
