@@ -17,11 +17,21 @@ use nixfleet::wire::to_dashboard::ToDashboard;
 const HOSTS: usize = 10_000;
 /// Failed attempts after which an agent's pauses grow no more. After ten minutes it has more.
 const ATTEMPTS: u32 = 10;
-/// How long nobody listens. All pauses are at their longest before it begins, so that more of it changes nothing.
-const SILENT: Duration = Duration::from_secs(30);
+/// For how many seconds nobody listens, if `NIXFLEET_STORM_SECONDS` does not say. All pauses are at their longest before it
+/// begins, so that more of it should change nothing.
+const SILENT: u64 = 30;
 /// What an attempt may take; as for agents.
 const DIAL: Duration = Duration::from_secs(15);
 const DEADLINE: Duration = Duration::from_secs(180);
+
+/// How long nobody listens.
+fn silence() -> Outcome<Duration> {
+    let seconds = match std::env::var("NIXFLEET_STORM_SECONDS") {
+        Ok(said) => said.parse()?,
+        Err(_) => SILENT,
+    };
+    Ok(Duration::from_secs(seconds))
+}
 
 /// What the agents have done so far.
 #[derive(Default)]
@@ -85,7 +95,7 @@ async fn floor() -> Outcome<Duration> {
     for _ in 0..HOSTS {
         agents.spawn(persist(Arc::clone(&count), address, Goal::Connection));
     }
-    tokio::time::sleep(SILENT).await;
+    tokio::time::sleep(Duration::from_secs(SILENT)).await;
     let listener = TcpListener::bind(address).await?;
     let began = Instant::now();
     agents.spawn(async move {
@@ -116,6 +126,7 @@ fn port() -> Outcome<u16> {
 
 /// The whole of it.
 pub async fn storm() -> Outcome<()> {
+    let silent = silence()?;
     let dir = tempfile::tempdir()?;
     let house = House::start_on(dir.path(), port()?)?;
     let address = house.address;
@@ -132,7 +143,7 @@ pub async fn storm() -> Outcome<()> {
     for n in 0..HOSTS {
         agents.spawn(persist(Arc::clone(&count), address, Goal::Host(n)));
     }
-    tokio::time::sleep(SILENT).await;
+    tokio::time::sleep(silent).await;
     let in_vain = count.tries.load(Ordering::Relaxed);
     let started = Instant::now();
     let house = House::start_on(dir.path(), address.port())?;
@@ -145,11 +156,12 @@ pub async fn storm() -> Outcome<()> {
     drop(agents);
     let floor = floor().await?;
     println!(
-        "storm: {HOSTS} hosts whose dashboard was away come back within {:.1} s of its listening ({:.2} of what their pauses take by themselves, {:.1} s; limit 20 s), {online} online, {tries} attempts; {:.0} attempts a second while nobody was there; the dashboard listens {:.2} s after its start, {} MiB resident (at most {} MiB)",
+        "storm: {HOSTS} hosts whose dashboard was away for {} s come back within {:.1} s of its listening ({:.2} of what their pauses take by themselves, {:.1} s; limit 20 s), {online} online, {tries} attempts; {:.0} attempts a second while nobody was there; the dashboard listens {:.2} s after its start, {} MiB resident (at most {} MiB)",
+        silent.as_secs(),
         took.as_secs_f64(),
         took.as_secs_f64() / floor.as_secs_f64(),
         floor.as_secs_f64(),
-        in_vain as f64 / SILENT.as_secs_f64(),
+        in_vain as f64 / silent.as_secs_f64(),
         start.as_secs_f64(),
         resident >> 20,
         most >> 20
