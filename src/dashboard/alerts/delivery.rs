@@ -36,7 +36,11 @@ enum Turn {
 /// When that delivery may be tried. A clock that was set back does not hold it for longer than any pause can be.
 fn turn(delivery: &Delivery, now: Millis) -> Turn {
     let longest = MAX_ASKED.as_millis() as Millis;
-    let quiet = delivery.not_before.saturating_sub(now);
+    let quiet = if delivery.is_quiet {
+        delivery.not_before.saturating_sub(now)
+    } else {
+        0
+    };
     let paused = match delivery.next_at.saturating_sub(now) {
         paused if delivery.attempts > 0 && paused > longest => 0,
         paused if delivery.attempts > 0 => paused,
@@ -137,19 +141,25 @@ mod tests {
 
     #[test]
     fn a_turn_comes_after_quiet_hours_and_after_a_pause_and_no_clock_holds_it_for_ever() {
-        let delivery = |not_before, attempts, next_at| Delivery {
+        let delivery = |is_quiet, not_before, attempts, next_at| Delivery {
             id: 1,
             delivery: String::new(),
             message: String::new(),
             not_before,
+            is_quiet,
             attempts,
             next_at,
         };
         let wait = |ms| Turn::Wait(Duration::from_millis(ms));
-        assert_eq!(turn(&delivery(5, 0, 5), 5), Turn::Try);
-        assert_eq!(turn(&delivery(9, 0, 9), 5), wait(4));
-        assert_eq!(turn(&delivery(5, 1, 25), 5), wait(20));
-        assert_eq!(turn(&delivery(5, 1, 25), 25), Turn::Try);
-        assert_eq!(turn(&delivery(5, 1, 9_000_000), 5), Turn::Try);
+        assert_eq!(turn(&delivery(false, 5, 0, 5), 5), Turn::Try);
+        assert_eq!(turn(&delivery(true, 9, 0, 9), 5), wait(4));
+        assert_eq!(turn(&delivery(false, 5, 1, 25), 5), wait(20));
+        assert_eq!(turn(&delivery(true, 5, 1, 25), 25), Turn::Try);
+        assert_eq!(turn(&delivery(false, 5, 1, 9_000_000), 5), Turn::Try);
+        // Made before the clock was set back.
+        assert_eq!(
+            turn(&delivery(false, 9_000_000, 0, 9_000_000), 5),
+            Turn::Try
+        );
     }
 }

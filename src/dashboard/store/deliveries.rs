@@ -47,6 +47,8 @@ pub struct Delivery {
     pub message: String,
     /// When it could first be told.
     pub not_before: Millis,
+    /// Whether that is the end of quiet hours. Without them it may be told at once, whatever a clock says that was set.
+    pub is_quiet: bool,
     /// Failed tries so far.
     pub attempts: u32,
     /// Not tried again before this.
@@ -117,8 +119,9 @@ impl Store {
         now: Millis,
     ) -> Result<Option<Delivery>, StoreError> {
         let row = sqlx::query(
-            "SELECT id, delivery, message, not_before, attempts, next_at FROM deliveries
-             WHERE channel = ?1 AND state = 'queued' ORDER BY max(not_before, ?2), id LIMIT 1",
+            "SELECT id, delivery, message, not_before, not_before > created_at AS is_quiet, attempts, next_at FROM deliveries
+             WHERE channel = ?1 AND state = 'queued'
+             ORDER BY max(iif(not_before > created_at, not_before, 0), ?2), id LIMIT 1",
         )
         .bind(channel)
         .bind(int(now))
@@ -130,6 +133,7 @@ impl Store {
                 delivery: row.try_get("delivery")?,
                 message: row.try_get("message")?,
                 not_before: uint(&row, "not_before")?,
+                is_quiet: row.try_get("is_quiet")?,
                 attempts: small(&row, "attempts")?,
                 next_at: uint(&row, "next_at")?,
             })

@@ -1,3 +1,5 @@
+mod clock;
+
 use super::*;
 use crate::dashboard::store::deliveries::{End, MAX_QUEUED, NO_CHANNEL, NO_ROOM, PASSED};
 use crate::wire::to_dashboard::Register;

@@ -37,7 +37,7 @@ pub(in crate::dashboard::store) async fn recover(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE deliveries SET state = 'dropped', done_at = ?2, error = ?3
-         WHERE alert_id = ?1 AND state = 'queued' AND attempts = 0 AND not_before > ?2",
+         WHERE alert_id = ?1 AND state = 'queued' AND attempts = 0 AND not_before > ?2 AND not_before > created_at",
     )
     .bind(alert)
     .bind(int(now))
