@@ -20,6 +20,7 @@ pub mod health;
 pub mod host_absence;
 pub mod host_events;
 pub mod hosts;
+mod last_used;
 pub mod lock;
 pub mod metrics;
 mod open;

@@ -3,13 +3,11 @@
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
+use super::last_used::Shown;
 use super::{Store, StoreError, uint};
 use crate::base::clock::{Millis, now};
 use crate::dashboard::access::Role;
 use crate::dashboard::access::digest::Digest;
-
-/// `last_used_at` of a token is written at most once in this time, so that a script's reads do not become writes.
-const TOUCH_EVERY: Millis = 60_000;
 
 /// A person with a login, or an API token, as the lists show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -261,17 +259,7 @@ impl Store {
         if found.has_expired() {
             return Ok(Some(found));
         }
-        let now = now();
-        if found
-            .last_used_at
-            .is_none_or(|at| now.saturating_sub(at) >= TOUCH_EVERY)
-        {
-            sqlx::query("UPDATE api_tokens SET last_used_at = ? WHERE token_hash = ?")
-                .bind(now as i64)
-                .bind(token.as_slice())
-                .execute(&self.writer)
-                .await?;
-        }
+        self.note_use(Shown::Token, token, found.last_used_at).await;
         Ok(Some(found))
     }
 

@@ -2,14 +2,12 @@
 
 use sqlx::Row as _;
 
+use super::last_used::Shown;
 use super::{Store, StoreError, int, parsed, to_json, uint};
 use crate::base::clock::{Millis, now};
 use crate::dashboard::access::digest::Digest;
 use crate::run::id::HostName;
 use crate::wire::to_dashboard::Register;
-
-/// `last_used_at` of a key is written at most once in this time, so that a push does not become a write.
-const TOUCH_EVERY: Millis = 60_000;
 
 /// A key, as the list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,15 +92,8 @@ impl Store {
         let Some(found) = row.as_ref().map(key).transpose()? else {
             return Ok(None);
         };
-        let now = now();
-        let fresh = |at| now.saturating_sub(at) < TOUCH_EVERY;
-        if !found.last_used_at.is_some_and(fresh) {
-            sqlx::query("UPDATE push_keys SET last_used_at = ?1 WHERE key_hash = ?2")
-                .bind(int(now))
-                .bind(hash.as_slice())
-                .execute(&self.writer)
-                .await?;
-        }
+        self.note_use(Shown::PushKey, hash, found.last_used_at)
+            .await;
         Ok(Some(found.host))
     }
 
