@@ -169,12 +169,10 @@ impl Alerts {
         let delivery = Uuid::new_v4().to_string();
         let notice = Notice::test(now, self.link_base.as_deref());
         let message = told.channel.settings.templates.message(notice);
-        let sending = told.channel.send(&message, &delivery, now);
-        let outcome = tokio::time::timeout(self.pace.deadline, sending).await;
-        let error = match outcome {
-            Ok(Outcome::Sent) => None,
-            Ok(Outcome::Retry { why, .. } | Outcome::Refused { why }) => Some(why),
-            Err(_) => Some(delivery::late(&self.pace)),
+        let deadline = self.pace.deadline;
+        let error = match told.channel.tell(&message, &delivery, now, deadline).await {
+            Outcome::Sent => None,
+            Outcome::Retry { why, .. } | Outcome::Refused { why } => Some(why),
         };
         let mut tests = lock(&self.tests);
         match &error {

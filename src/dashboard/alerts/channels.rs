@@ -10,11 +10,13 @@ mod tests;
 pub mod webhook;
 
 use std::path::Path;
+use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use hyper::http::Uri;
 use hyper::http::request::Builder;
+use tokio::time::timeout;
 
 use self::email::Mail;
 use self::http::{Answer, Http};
@@ -26,6 +28,14 @@ use crate::base::secret::Secret;
 
 /// What receivers tell deliveries apart by: the same on every try.
 pub const DELIVERY_HEADER: &str = "x-nixfleet-delivery";
+
+/// How long a connection may take to end in order when its receiver has spoken.
+const LEAVE: Duration = Duration::from_secs(1);
+
+/// The end of a connection, in order.
+type Leave = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// What one try came to, and what is left of its connection.
+type Tried = (Outcome, Option<Leave>);
 
 /// A channel with its secrets. `Debug` shows none of them.
 pub struct Channel {
@@ -95,8 +105,25 @@ impl Channel {
         Ok(Self { settings, way })
     }
 
-    /// Tries once to tell `message`. Whoever calls sets a deadline.
-    pub async fn send(&self, message: &Message, delivery: &str, now: Millis) -> Outcome {
+    /// Tries once to tell `message`. What the receiver has said by `deadline` counts, however long its connection takes to end.
+    pub async fn tell(
+        &self,
+        message: &Message,
+        delivery: &str,
+        now: Millis,
+        deadline: Duration,
+    ) -> Outcome {
+        let trying = timeout(deadline, self.attempt(message, delivery, now));
+        let Ok((outcome, leave)) = trying.await else {
+            return Outcome::retry(format!("no answer within {deadline:?}"));
+        };
+        if let Some(leave) = leave {
+            let _ = timeout(LEAVE, leave).await;
+        }
+        outcome
+    }
+
+    async fn attempt(&self, message: &Message, delivery: &str, now: Millis) -> Tried {
         let (http, url, secret) = match &self.way {
             Way::Mail(mail) => return mail.send(message, delivery).await,
             Way::Http { http, url, secret } => (http, url, secret.as_ref()),
@@ -117,10 +144,10 @@ impl Channel {
         };
         match request {
             Ok(request) => match http.send(request).await {
-                Ok(answer) => outcome(&answer),
-                Err(why) => Outcome::retry(why),
+                Ok((answer, leave)) => (outcome(&answer), Some(leave)),
+                Err(why) => (Outcome::retry(why), None),
             },
-            Err(why) => Outcome::refused(why),
+            Err(why) => (Outcome::refused(why), None),
         }
     }
 }

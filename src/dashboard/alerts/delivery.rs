@@ -19,11 +19,6 @@ const STORE: Duration = Duration::from_secs(2);
 /// How long a try may go on after the signal to stop: what a receiver has taken should be known to be taken.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// What is said of a try that took too long.
-pub(super) fn late(pace: &Pace) -> String {
-    format!("no answer within {:?}", pace.deadline)
-}
-
 /// What is to be done with the delivery whose turn it is.
 #[derive(Debug, PartialEq, Eq)]
 enum Turn {
@@ -126,13 +121,10 @@ async fn attempt(pace: &Pace, told: &Told, delivery: &Delivery) -> Outcome {
         Ok(message) => message,
         Err(error) => return Outcome::refused(format!("its text cannot be read: {error}")),
     };
-    let sending = told
-        .channel
-        .send(&message, &delivery.delivery, clock::now());
-    match tokio::time::timeout(pace.deadline, sending).await {
-        Ok(outcome) => outcome,
-        Err(_) => Outcome::retry(late(pace)),
-    }
+    let id = &delivery.delivery;
+    told.channel
+        .tell(&message, id, clock::now(), pace.deadline)
+        .await
 }
 
 #[cfg(test)]

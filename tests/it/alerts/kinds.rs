@@ -42,6 +42,31 @@ async fn mail_is_sent_again_after_a_4xx_as_the_same_mail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_is_not_told_again_because_the_receiver_does_not_end_its_connection() {
+    let (server, target) = (MailServer::start().await, Target::start().await);
+    server.is_rude.store(true, Ordering::SeqCst);
+    target.answer(Reply::Unfinished(200));
+    let channels = format!(
+        "[[channel]]\nname = \"mail\"\nkind = \"email\"\nserver = \"{}\"\nencryption = \"none\"\nfrom = \"fleet@example.org\"\nto = [\"ann@example.org\"]\n\
+         [[channel]]\nname = \"hook\"\nkind = \"webhook\"\nurl = \"{}\"\n",
+        server.address,
+        target.base()
+    );
+    let bench = Bench::start(&format!("{DISK}{channels}")).await;
+    let mut web1 = Host::join(&bench, "web1").await;
+    web1.beat(&disk(95)).await;
+    assert!(server.next().await.starts_with("250\n"));
+    target.next().await;
+    let states = ["sent", "sent"];
+    bench
+        .alert(|alert| [0, 1].map(|n| &alert["deliveries"][n]["state"]) == states)
+        .await;
+    server.nothing_more().await;
+    target.nothing_more().await;
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_matrix_room_gets_each_transaction_under_one_id() {
     let target = Target::start().await;
     let channel = format!(

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +17,8 @@ pub struct MailServer {
     pub address: SocketAddr,
     /// How many mails it turns away before it takes one.
     pub busy: Arc<AtomicU32>,
+    /// Whether it leaves a good-bye unanswered.
+    pub is_rude: Arc<AtomicBool>,
     mails: Mutex<mpsc::Receiver<String>>,
     _tasks: JoinSet<()>,
 }
@@ -27,16 +30,18 @@ impl MailServer {
         let (sender, mails) = mpsc::channel(100);
         let busy = Arc::new(AtomicU32::new(0));
         let mut tasks = JoinSet::new();
-        let shared = Arc::clone(&busy);
+        let is_rude = Arc::new(AtomicBool::new(false));
+        let shared = (Arc::clone(&busy), Arc::clone(&is_rude));
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(stream, Arc::clone(&shared), sender.clone()));
+                connections.spawn(serve(stream, shared.clone(), sender.clone()));
             }
         });
         Self {
             address,
             busy,
+            is_rude,
             mails: Mutex::new(mails),
             _tasks: tasks,
         }
@@ -48,9 +53,20 @@ impl MailServer {
         let next = tokio::time::timeout(SOON, mails.recv()).await;
         next.expect("no mail").unwrap()
     }
+
+    /// None comes for longer than any pause between tries is.
+    pub async fn nothing_more(&self) {
+        let mut mails = self.mails.lock().await;
+        let next = tokio::time::timeout(Duration::from_millis(700), mails.recv()).await;
+        assert!(next.is_err(), "sent once more: {next:?}");
+    }
 }
 
-async fn serve(stream: TcpStream, busy: Arc<AtomicU32>, mails: mpsc::Sender<String>) {
+async fn serve(
+    stream: TcpStream,
+    (busy, is_rude): (Arc<AtomicU32>, Arc<AtomicBool>),
+    mails: mpsc::Sender<String>,
+) {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     let mut mail = None::<String>;
@@ -79,6 +95,7 @@ async fn serve(stream: TcpStream, busy: Arc<AtomicU32>, mails: mpsc::Sender<Stri
                     mail = Some(String::new());
                     String::from("354 go on\r\n")
                 }
+                "QUIT" if is_rude.load(Ordering::SeqCst) => continue,
                 "QUIT" => String::from("221 bye\r\n"),
                 _ => String::from("250 ok\r\n"),
             }

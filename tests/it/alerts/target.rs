@@ -17,6 +17,8 @@ use super::bench::SOON;
 pub enum Reply {
     /// With a status, and header lines.
     Status(u16, &'static str),
+    /// With a status, and then without end.
+    Unfinished(u16),
     /// Not at all.
     Never,
 }
@@ -168,6 +170,12 @@ async fn serve(stream: TcpStream, reply: Arc<Mutex<Reply>>, requests: mpsc::Unbo
         Reply::Status(status, more) => {
             let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\n{more}\r\nok");
             let _ = stream.write_all(answer.as_bytes()).await;
+        }
+        Reply::Unfinished(status) => {
+            let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\n\r\no");
+            let _ = stream.write_all(answer.as_bytes()).await;
+            let mut rest = Vec::new();
+            let _ = stream.read_to_end(&mut rest).await;
         }
         Reply::Never => {
             let mut rest = Vec::new();

@@ -5,10 +5,14 @@ use std::time::{Duration, UNIX_EPOCH};
 use anyhow::Context as _;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, SinglePart};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{
+    AsyncSmtpConnection, Certificate, CertificateStore, Tls, TlsParameters,
+};
+use lettre::transport::smtp::extension::ClientId;
 
+use super::Tried;
 use crate::base::clock::{Millis, parse_rfc3339};
 use crate::base::secret::Secret;
 use crate::dashboard::alerts::message::Message;
@@ -17,7 +21,11 @@ use crate::dashboard::alerts::settings::channel::{Encryption, MailSettings};
 
 /// A mail server that is ready to be spoken to.
 pub(super) struct Mail {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    server: String,
+    port: u16,
+    tls: Tls,
+    credentials: Option<Credentials>,
+    deadline: Duration,
     from: Mailbox,
     to: Vec<Mailbox>,
 }
@@ -47,40 +55,71 @@ impl Mail {
             Encryption::Tls => Tls::Wrapper(tls()?),
             Encryption::None => Tls::None,
         };
-        let mut builder =
-            AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(settings.server.clone())
-                .port(settings.port)
-                .tls(tls)
-                .timeout(Some(deadline));
-        if let (Some(name), Some(password)) = (&settings.username, password) {
-            let credentials = Credentials::new(name.clone(), password.expose().to_owned());
-            builder = builder.credentials(credentials);
-        }
+        let login = settings.username.as_ref().zip(password);
+        let credentials =
+            login.map(|(name, own)| Credentials::new(name.clone(), own.expose().to_owned()));
         Ok(Self {
-            transport: builder.build(),
+            server: settings.server.clone(),
+            port: settings.port,
+            tls,
+            credentials,
+            deadline,
             from: settings.from.clone(),
             to: settings.to.clone(),
         })
     }
 
-    pub(super) async fn send(&self, message: &Message, delivery: &str) -> Outcome {
+    pub(super) async fn send(&self, message: &Message, delivery: &str) -> Tried {
         let mail = match letter(&self.from, &self.to, message, delivery) {
             Ok(mail) => mail,
-            Err(error) => return Outcome::refused(format!("the mail cannot be written: {error}")),
-        };
-        let Err(error) = self.transport.send(mail).await else {
-            return Outcome::Sent;
-        };
-        let status = error.status().map(|code| code.to_string());
-        match status {
-            Some(code) if error.is_permanent() => {
-                Outcome::refused(format!("the mail server answered {code}"))
+            Err(error) => {
+                let why = format!("the mail cannot be written: {error}");
+                return (Outcome::refused(why), None);
             }
-            Some(code) => Outcome::retry(format!("the mail server answered {code}")),
-            None if error.is_timeout() => Outcome::retry("the mail server did not answer in time"),
-            None if error.is_tls() => Outcome::retry("no TLS with the mail server"),
-            None => Outcome::retry("the mail server cannot be reached"),
+        };
+        match self.hand_over(&mail).await {
+            // Its server has it. A good-bye that is not answered must not have it sent again.
+            Ok(mut connection) => (
+                Outcome::Sent,
+                Some(Box::pin(async move { connection.abort().await })),
+            ),
+            Err(error) => (failure(&error), None),
         }
+    }
+
+    /// The library's own transport says good-bye before it answers, and waits for as long as the server likes.
+    async fn hand_over(&self, mail: &lettre::Message) -> Result<AsyncSmtpConnection, Error> {
+        let name = ClientId::default();
+        let wrapper = match &self.tls {
+            Tls::Wrapper(tls) => Some(tls.clone()),
+            _ => None,
+        };
+        let server = (self.server.as_str(), self.port);
+        let deadline = Some(self.deadline);
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1(server, deadline, &name, wrapper, None).await?;
+        if let Tls::Required(tls) = &self.tls {
+            connection.starttls(tls.clone(), &name).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        connection.send(mail.envelope(), &mail.formatted()).await?;
+        Ok(connection)
+    }
+}
+
+/// What went wrong, as far as it may be told: never what the server was told.
+fn failure(error: &Error) -> Outcome {
+    let status = error.status().map(|code| code.to_string());
+    match status {
+        Some(code) if error.is_permanent() => {
+            Outcome::refused(format!("the mail server answered {code}"))
+        }
+        Some(code) => Outcome::retry(format!("the mail server answered {code}")),
+        None if error.is_timeout() => Outcome::retry("the mail server did not answer in time"),
+        None if error.is_tls() => Outcome::retry("no TLS with the mail server"),
+        None => Outcome::retry("the mail server cannot be reached"),
     }
 }
 

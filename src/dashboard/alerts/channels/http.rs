@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::http::{HeaderValue, Request, header};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject as _;
@@ -14,6 +14,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+
+use super::Leave;
 
 /// As much of an answer is read, so that it ends in order; what it says is not looked at.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -63,11 +65,12 @@ impl Http {
         })
     }
 
-    /// Sends `request`, whose address is absolute. The error is a sentence without the address.
+    /// Sends `request`, whose address is absolute, and answers as soon as the status is there: that is the answer, whatever
+    /// becomes of the rest. The error is a sentence without the address.
     ///
     /// # Errors
     /// No answer came.
-    pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Answer, String> {
+    pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<(Answer, Leave), String> {
         let uri = request.uri().clone();
         let host = uri.host().unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -102,37 +105,51 @@ impl Http {
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     request: Request<Full<Bytes>>,
-) -> Result<Answer, String> {
+) -> Result<(Answer, Leave), String> {
     let broken = |error: hyper::Error| format!("the connection broke: {error}");
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(broken)?;
-    let asking = async {
-        let response = sender.send_request(request).await.map_err(broken)?;
-        let answer = Answer {
-            status: response.status().as_u16(),
-            retry_after: response
-                .headers()
-                .get(header::RETRY_AFTER)
-                .and_then(retry_after),
-        };
-        // The status is the answer, whatever becomes of the rest.
-        let mut body = response.into_body();
-        let mut n_bytes = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            n_bytes += frame.data_ref().map_or(0, Bytes::len);
-            if n_bytes > MAX_ANSWER {
-                break;
+    let mut connection = Box::pin(connection);
+    let mut is_over = false;
+    let response = {
+        let asking = sender.send_request(request);
+        tokio::pin!(asking);
+        tokio::select! {
+            biased;
+            response = &mut asking => response,
+            // The connection may be over before its last answer has been read.
+            _ = &mut connection => {
+                is_over = true;
+                asking.await
             }
         }
-        Ok(answer)
+    }
+    .map_err(broken)?;
+    let headers = response.headers();
+    let answer = Answer {
+        status: response.status().as_u16(),
+        retry_after: headers.get(header::RETRY_AFTER).and_then(retry_after),
     };
-    tokio::pin!(asking);
-    tokio::select! {
-        biased;
-        answer = &mut asking => answer,
-        // The connection may be over before its last answer has been read.
-        _ = connection => asking.await,
+    let leave = async move {
+        let reading = drain(response.into_body());
+        tokio::pin!(reading);
+        tokio::select! {
+            biased;
+            () = &mut reading => {}
+            _ = &mut connection, if !is_over => {}
+        }
+    };
+    Ok((answer, Box::pin(leave)))
+}
+
+async fn drain(mut body: Incoming) {
+    let mut n_bytes = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        n_bytes += frame.data_ref().map_or(0, Bytes::len);
+        if n_bytes > MAX_ANSWER {
+            return;
+        }
     }
 }
 
