@@ -8,6 +8,7 @@ mod login;
 pub mod password;
 pub mod push_rate;
 pub mod throttle;
+pub mod totp;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};

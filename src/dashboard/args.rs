@@ -155,6 +155,17 @@ enum User {
     },
     /// List who has a login.
     List,
+    /// Ask somebody for a one-time code too, from now on; prints the secret for an authenticator, once.
+    Totp {
+        /// Whom.
+        name: String,
+        /// A file with the secret in base32 in its first line, such as an earlier dashboard's, instead of a new one.
+        #[arg(long, value_name = "FILE", conflicts_with = "off")]
+        secret_file: Option<PathBuf>,
+        /// Ask for none any more.
+        #[arg(long)]
+        off: bool,
+    },
     /// Remove somebody and end their sessions.
     Delete {
         /// Whom.

@@ -31,6 +31,7 @@ pub mod runs;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod space;
+mod totp;
 mod v2_lines;
 mod values;
 
@@ -43,7 +44,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 /// The schema, step by step. An applied step is never edited; a test pins each one's hash.
-const MIGRATIONS: [(i64, &str, &str); 12] = [
+const MIGRATIONS: [(i64, &str, &str); 13] = [
     (1, "fleet", include_str!("store/migrations/0001_fleet.sql")),
     (
         2,
@@ -92,6 +93,7 @@ const MIGRATIONS: [(i64, &str, &str); 12] = [
         include_str!("store/migrations/0011_token_expiry.sql"),
     ),
     (12, "v2", include_str!("store/migrations/0012_v2.sql")),
+    (13, "totp", include_str!("store/migrations/0013_totp.sql")),
 ];
 
 fn migrator() -> Migrator {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::digest::{Digest, digest, new_token};
-use super::{Access, Role, address, check_name, password};
+use super::{Access, Role, address, check_name, password, totp};
 use crate::base::clock::now;
 use crate::base::secret::Secret;
 use crate::dashboard::store::{Store, StoreError};
@@ -41,8 +41,8 @@ pub struct Setup {
 /// Why somebody is not logged in.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
-    /// The name or the password; which one is not told.
-    #[error("the user name or the password is wrong")]
+    /// The name, the password or the one-time code; which one is not told.
+    #[error("the user name, the password or the one-time code is wrong")]
     Wrong,
     /// Too many failures from this address, or too many logins at once.
     #[error("too many failed logins from this address")]
@@ -78,7 +78,7 @@ impl From<anyhow::Error> for LoginError {
 }
 
 impl Access {
-    /// Opens a session for the user of that name and password.
+    /// Opens a session for the user of that name and password, and of that one-time code where one is asked for.
     ///
     /// # Errors
     /// See [`LoginError`]. After five failures in a minute from `client`, only [`LoginError::TooMany`].
@@ -88,6 +88,7 @@ impl Access {
         client: IpAddr,
         user: &str,
         password: &Secret,
+        code: Option<&str>,
     ) -> Result<LoggedIn, LoginError> {
         let counted = address::counted(client);
         self.throttled(|throttle| throttle.attempt(counted))
@@ -99,7 +100,9 @@ impl Access {
             .user_login(user)
             .await?
             .map_or((None, Role::Viewer), |(hash, role)| (Some(hash), role));
-        if !self.0.passwords.verify(password, hash).await? {
+        if !self.0.passwords.verify(password, hash).await?
+            || !second_factor(store, user, code).await?
+        {
             tracing::warn!("failed login from {client}");
             return Err(LoginError::Wrong);
         }
@@ -173,6 +176,18 @@ impl Access {
             csrf_token,
             lasts,
         })
+    }
+}
+
+/// Whether the code that a user has to show is right. It is used up then, whatever becomes of the login.
+async fn second_factor(store: &Store, user: &str, code: Option<&str>) -> Result<bool, LoginError> {
+    let Some(known) = store.totp(user).await? else {
+        return Ok(true);
+    };
+    let step = totp::step(&known.secret, code.unwrap_or_default(), now(), known.last_step)?;
+    match step {
+        Some(step) => Ok(store.take_totp_step(user, step).await?),
+        None => Ok(false),
     }
 }
 

@@ -1,5 +1,7 @@
 //! `token` and `user`: on the database itself, also while the dashboard runs.
 
+use std::path::Path;
+
 use anyhow::Context as _;
 
 use super::{Token, User};
@@ -7,7 +9,7 @@ use crate::base::clock::{Millis, now, rfc3339};
 use crate::base::secret::Secret;
 use crate::dashboard::access::digest::{API_TOKEN_PREFIX, digest, new_token};
 use crate::dashboard::access::password::{self, Passwords};
-use crate::dashboard::access::{Role, check_name};
+use crate::dashboard::access::{Role, check_name, totp};
 use crate::dashboard::alerts::settings::time::Length;
 use crate::dashboard::config::Settings;
 use crate::dashboard::store::Store;
@@ -103,6 +105,22 @@ pub(super) fn user(settings: &Settings, command: User) -> anyhow::Result<()> {
             list(&store.users().await?, false);
             Ok(())
         }
+        User::Totp { name, off: true, .. } => {
+            anyhow::ensure!(
+                store.remove_totp(&name).await?,
+                "`{}` is asked for no one-time codes; `user list` shows who is",
+                name.escape_default()
+            );
+            Ok(())
+        }
+        User::Totp {
+            name, secret_file, ..
+        } => {
+            if let Some(shown) = set_totp(store, &name, secret_file.as_deref()).await? {
+                println!("{shown}");
+            }
+            Ok(())
+        }
         User::Delete { name } => {
             anyhow::ensure!(
                 store.delete_user(&name).await?,
@@ -112,6 +130,25 @@ pub(super) fn user(settings: &Settings, command: User) -> anyhow::Result<()> {
             Ok(())
         }
     })
+}
+
+/// Asks a user for codes from now on. Answers what an authenticator has to be told, if the secret is new.
+pub(super) async fn set_totp(
+    store: &Store,
+    name: &str,
+    secret_file: Option<&Path>,
+) -> anyhow::Result<Option<String>> {
+    let secret = match secret_file {
+        None => totp::new_secret()?,
+        Some(path) => totp::read_secret(&Secret::read(path)?)
+            .with_context(|| path.display().to_string())?,
+    };
+    anyhow::ensure!(
+        store.set_totp(name, &secret).await?,
+        "there is no user `{}`; `user list` shows the ones there are",
+        name.escape_default()
+    );
+    Ok(secret_file.is_none().then(|| totp::uri(name, &secret)))
 }
 
 fn list(entries: &[Entry], tokens: bool) {
@@ -131,8 +168,9 @@ fn list(entries: &[Entry], tokens: bool) {
             Some(at) => format!("  expires {at}"),
             None => String::new(),
         };
+        let codes = if entry.has_totp { "  one-time codes" } else { "" };
         println!(
-            "{:width$}  {:8}  created {}{used}{ends}",
+            "{:width$}  {:8}  created {}{used}{ends}{codes}",
             entry.name,
             entry.role.name(),
             rfc3339(entry.created_at)
@@ -186,6 +224,33 @@ mod tests {
         assert!(
             (364 * 86_400_000..=365 * 86_400_000).contains(&left),
             "{left}"
+        );
+    }
+
+    #[tokio::test]
+    async fn codes_are_asked_for_with_a_new_secret_or_one_from_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).await.unwrap();
+        let error = set_totp(&store, "ann", None).await.unwrap_err().to_string();
+        assert!(error.contains("there is no user `ann`"), "{error}");
+        store.create_user("ann", Role::Admin, "h").await.unwrap();
+        let shown = set_totp(&store, "ann", None).await.unwrap().unwrap();
+        assert!(
+            shown.starts_with("otpauth://totp/NixFleet:ann?secret="),
+            "{shown}"
+        );
+        assert!(store.users().await.unwrap()[0].has_totp);
+        let file = dir.path().join("secret");
+        std::fs::write(&file, "jbsw y3dp ehpk 3pxp\n").unwrap();
+        assert_eq!(set_totp(&store, "ann", Some(&file)).await.unwrap(), None);
+        let known = store.totp("ann").await.unwrap().unwrap();
+        assert_eq!(known.secret.expose(), "JBSWY3DPEHPK3PXP");
+        std::fs::write(&file, "s3cr3t!").unwrap();
+        let error = set_totp(&store, "ann", Some(&file)).await.unwrap_err();
+        let error = format!("{error:#}");
+        assert!(
+            error.contains("secret: the secret is not base32") && !error.contains("s3cr3t"),
+            "{error}"
         );
     }
 }

@@ -25,12 +25,12 @@ const TOTP: &str = "NIXFLEET_TOTP_SECRET";
 /// What to say of the variables that are set.
 ///
 /// # Errors
-/// One of them promises what this dashboard does not do.
+/// One of them promises what is set up in another way here.
 pub(super) fn of_earlier(is_set: impl Fn(&str) -> bool) -> anyhow::Result<Vec<String>> {
     anyhow::ensure!(
         !is_set(TOTP),
-        "{TOTP} is set, but this dashboard asks for no one-time passwords: with it, a password alone would log in; \
-         unset it if that is meant, and put a proxy with a second factor before the dashboard if it is not"
+        "{TOTP} is set, and is not read: without more, a password alone would log in; write the secret into a file, run \
+         `nixfleet-dashboard user totp admin --secret-file FILE` once the user is there, and unset it"
     );
     let set = NOT_READ.iter().filter(|(name, _)| is_set(name));
     Ok(set

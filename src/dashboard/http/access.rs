@@ -38,6 +38,7 @@ where
 struct LoginForm {
     username: Option<String>,
     password: String,
+    totp: Option<String>,
     next: Option<String>,
 }
 
@@ -160,7 +161,10 @@ async fn login(
     let client = Client::new(&access, peer, &headers)?;
     let user = form.username.as_deref().unwrap_or(DEFAULT_USER);
     let password = Secret::new(form.password);
-    let opened = access.log_in(&store, client.address, user, &password).await;
+    let code = form.totp.as_deref();
+    let opened = access
+        .log_in(&store, client.address, user, &password, code)
+        .await;
     Ok(match opened {
         Ok(session) => client.welcome(&access, local(form.next.as_deref()), &session),
         Err(error) => {

@@ -22,6 +22,8 @@ pub struct Entry {
     pub last_used_at: Option<Millis>,
     /// When a token ends; none for users and for tokens that do not.
     pub expires_at: Option<Millis>,
+    /// Whether a user is asked for one-time codes.
+    pub has_totp: bool,
 }
 
 impl Entry {
@@ -62,6 +64,7 @@ fn entry(row: &SqliteRow) -> Result<Entry, StoreError> {
         created_at: millis(row, "created_at")?.unwrap_or(0),
         last_used_at: millis(row, "last_used_at")?,
         expires_at: millis(row, "expires_at")?,
+        has_totp: row.try_get("has_totp")?,
     })
 }
 
@@ -116,7 +119,10 @@ impl Store {
 
     /// All users, by name.
     pub async fn users(&self) -> Result<Vec<Entry>, StoreError> {
-        sqlx::query("SELECT name, role, created_at, NULL AS last_used_at, NULL AS expires_at FROM users ORDER BY name")
+        sqlx::query(
+            "SELECT name, role, created_at, NULL AS last_used_at, NULL AS expires_at,
+               name IN (SELECT user_name FROM totp) AS has_totp FROM users ORDER BY name",
+        )
             .fetch_all(&self.readers)
             .await?
             .iter()
@@ -224,7 +230,7 @@ impl Store {
     /// All API tokens, by name.
     pub async fn tokens(&self) -> Result<Vec<Entry>, StoreError> {
         sqlx::query(
-            "SELECT name, role, created_at, last_used_at, expires_at FROM api_tokens ORDER BY name",
+            "SELECT name, role, created_at, last_used_at, expires_at, false AS has_totp FROM api_tokens ORDER BY name",
         )
         .fetch_all(&self.readers)
         .await?
@@ -248,7 +254,7 @@ impl Store {
     /// The API token of that digest, also one that has expired; notes its use at most once a minute.
     pub async fn token(&self, token: &Digest) -> Result<Option<Entry>, StoreError> {
         let row = sqlx::query(
-            "SELECT name, role, created_at, last_used_at, expires_at FROM api_tokens WHERE token_hash = ?",
+            "SELECT name, role, created_at, last_used_at, expires_at, false AS has_totp FROM api_tokens WHERE token_hash = ?",
         )
         .bind(token.as_slice())
         .fetch_optional(&self.readers)

@@ -3,7 +3,7 @@
 
 /** @type {Record<string, string>} */
 const ERRORS = {
-  wrong: 'The user name or the password is wrong.',
+  wrong: 'The user name, the password or the one-time code is wrong.',
   rate: 'Too many tries from this address. Wait a minute, then try again.',
   expired: 'This link has been used already or is too old. Restart the dashboard to get a new one, or log in.',
   weak: 'The password is too short: use at least 12 characters.',

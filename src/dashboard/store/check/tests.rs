@@ -211,7 +211,7 @@ async fn build_times_are_counted_and_cost_no_more_than_an_estimate() {
          DROP TABLE metrics; DROP TABLE metric_hosts; ALTER TABLE hosts DROP COLUMN tags;
          DROP TABLE host_events; DROP TABLE host_absence;
          DROP TABLE deliveries; DROP TABLE alerts; DROP TABLE alert_cursor; DROP TABLE baselines;
-         DROP TABLE push_keys; DROP TABLE agent_keys; DROP TABLE agent_key_changes; DROP TABLE v2_lines;
+         DROP TABLE push_keys; DROP TABLE agent_keys; DROP TABLE agent_key_changes; DROP TABLE v2_lines; DROP TABLE totp;
          ALTER TABLE api_tokens DROP COLUMN expires_at",
     )
     .await;
