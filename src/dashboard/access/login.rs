@@ -184,7 +184,12 @@ async fn second_factor(store: &Store, user: &str, code: Option<&str>) -> Result<
     let Some(known) = store.totp(user).await? else {
         return Ok(true);
     };
-    let step = totp::step(&known.secret, code.unwrap_or_default(), now(), known.last_step)?;
+    let step = totp::step(
+        &known.secret,
+        code.unwrap_or_default(),
+        now(),
+        known.last_step,
+    )?;
     match step {
         Some(step) => Ok(store.take_totp_step(user, step).await?),
         None => Ok(false),

@@ -136,7 +136,11 @@ mod tests {
             "otpauth://totp/NixFleet:ann@example.org?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=NixFleet"
         );
         assert!(read_secret(&Secret::new("JBSWY3DPEHPK3PXP")).is_ok());
-        for (wrong, part) in [("n0t base32!", "not base32"), ("MFRGG", "3 bytes"), ("", "0 bytes")] {
+        for (wrong, part) in [
+            ("n0t base32!", "not base32"),
+            ("MFRGG", "3 bytes"),
+            ("", "0 bytes"),
+        ] {
             let error = read_secret(&Secret::new(wrong)).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
             assert!(wrong.is_empty() || !error.contains(wrong), "{error}");

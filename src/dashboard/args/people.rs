@@ -105,7 +105,9 @@ pub(super) fn user(settings: &Settings, command: User) -> anyhow::Result<()> {
             list(&store.users().await?, false);
             Ok(())
         }
-        User::Totp { name, off: true, .. } => {
+        User::Totp {
+            name, off: true, ..
+        } => {
             anyhow::ensure!(
                 store.remove_totp(&name).await?,
                 "`{}` is asked for no one-time codes; `user list` shows who is",
@@ -140,8 +142,9 @@ pub(super) async fn set_totp(
 ) -> anyhow::Result<Option<String>> {
     let secret = match secret_file {
         None => totp::new_secret()?,
-        Some(path) => totp::read_secret(&Secret::read(path)?)
-            .with_context(|| path.display().to_string())?,
+        Some(path) => {
+            totp::read_secret(&Secret::read(path)?).with_context(|| path.display().to_string())?
+        }
     };
     anyhow::ensure!(
         store.set_totp(name, &secret).await?,
@@ -168,7 +171,11 @@ fn list(entries: &[Entry], tokens: bool) {
             Some(at) => format!("  expires {at}"),
             None => String::new(),
         };
-        let codes = if entry.has_totp { "  one-time codes" } else { "" };
+        let codes = if entry.has_totp {
+            "  one-time codes"
+        } else {
+            ""
+        };
         println!(
             "{:width$}  {:8}  created {}{used}{ends}{codes}",
             entry.name,

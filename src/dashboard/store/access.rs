@@ -123,11 +123,11 @@ impl Store {
             "SELECT name, role, created_at, NULL AS last_used_at, NULL AS expires_at,
                name IN (SELECT user_name FROM totp) AS has_totp FROM users ORDER BY name",
         )
-            .fetch_all(&self.readers)
-            .await?
-            .iter()
-            .map(entry)
-            .collect()
+        .fetch_all(&self.readers)
+        .await?
+        .iter()
+        .map(entry)
+        .collect()
     }
 
     /// The stored password hash and the role of a user.

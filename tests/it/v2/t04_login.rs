@@ -75,7 +75,11 @@ fn t04_4_wrong_totp() {
     std::fs::write(&file, SECRET).unwrap();
     totp(&fleet, &["--secret-file", file.to_str().unwrap()]);
     let right = code(SECRET);
-    let wrong = if right == "000000" { "000001" } else { "000000" };
+    let wrong = if right == "000000" {
+        "000001"
+    } else {
+        "000000"
+    };
     let mut client = Client::new(&fleet);
     for _ in 0..4 {
         let answer = client.log_in(PASSWORD, wrong);
