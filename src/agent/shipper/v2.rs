@@ -181,7 +181,7 @@ async fn step(way: &Way, mut shipment: Shipment) -> Result<Step, Gone> {
     for record in batch.records() {
         let seq = record.seq;
         for line in shipment.lines.take(seq, &record.event, &record.raw) {
-            if line.number <= way.sent.lines(shipment.run) {
+            if way.sent.has_told(shipment.run, &line) {
                 continue;
             }
             say(
@@ -194,7 +194,8 @@ async fn step(way: &Way, mut shipment: Shipment) -> Result<Step, Gone> {
                 }),
             )
             .await?;
-            way.sent.note(shipment.run, line.number).await;
+            let (number, ours) = (line.number, line.ours);
+            way.sent.note(shipment.run, number, ours).await;
         }
         match &record.event {
             RunEvent::Progress { progress, .. } if progress.unit == ProgressUnit::Tests => {

@@ -14,7 +14,7 @@ const KEPT_TAIL: usize = 64 * 1024;
 /// A line to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Its number in the run; of our own words, that of the line before.
+    /// Its number in the run; our own words have numbers of their own.
     pub number: u64,
     /// What it shows, without escapes.
     pub text: String,
@@ -28,6 +28,8 @@ pub struct Lines {
     seq: Seq,
     /// Lines that ended.
     count: u64,
+    /// Our own.
+    own: u64,
     /// Bytes of the whole output so far.
     bytes: u64,
     /// The end of the unfinished line, and how many of its bytes came before.
@@ -118,9 +120,10 @@ impl Lines {
         ))
     }
 
-    fn own(&self, text: &str) -> Line {
+    fn own(&mut self, text: &str) -> Line {
+        self.own += 1;
         Line {
-            number: self.count,
+            number: self.own,
             text: format!("nixfleet: {text}"),
             ours: true,
         }

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
+use super::lines::Line;
 use crate::run::id::RunId;
 
 /// The file in the state directory. It is a help: without it lines are told twice.
@@ -15,7 +17,14 @@ const FILE: &str = "told-v2.json";
 /// The file is written no more often: an agent that is killed tells again what it told since.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The last line of each run that was told.
+/// The last lines of a run that were told: of its output, and of the agent's own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Told {
+    lines: u64,
+    own: u64,
+}
+
+/// How far each run was told.
 #[derive(Debug)]
 pub struct Sent {
     path: PathBuf,
@@ -24,7 +33,7 @@ pub struct Sent {
 
 #[derive(Debug, Default)]
 struct State {
-    lines: HashMap<RunId, u64>,
+    runs: HashMap<RunId, Told>,
     saved: Option<Instant>,
 }
 
@@ -32,11 +41,11 @@ impl Sent {
     /// What an agent before has noted.
     pub fn open(state_dir: &Path) -> Self {
         let path = state_dir.join(FILE);
-        let lines = std::fs::read(&path)
+        let runs = std::fs::read(&path)
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .unwrap_or_default();
-        let state = Mutex::new(State { lines, saved: None });
+        let state = Mutex::new(State { runs, saved: None });
         Self { path, state }
     }
 
@@ -44,21 +53,23 @@ impl Sent {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The last line of a run that was told; 0 for none.
-    pub fn lines(&self, run: RunId) -> u64 {
-        self.lock().lines.get(&run).copied().unwrap_or(0)
+    /// Whether a line of a run was told.
+    pub fn has_told(&self, run: RunId, line: &Line) -> bool {
+        let told = self.lock().runs.get(&run).copied().unwrap_or_default();
+        line.number <= if line.ours { told.own } else { told.lines }
     }
 
     /// Forgets runs that are gone.
     pub fn keep_only(&self, runs: &[RunId]) {
-        self.lock().lines.retain(|run, _| runs.contains(run));
+        self.lock().runs.retain(|run, _| runs.contains(run));
     }
 
     /// A line was told.
-    pub async fn note(&self, run: RunId, line: u64) {
+    pub async fn note(&self, run: RunId, number: u64, ours: bool) {
         let due = {
             let mut state = self.lock();
-            state.lines.insert(run, line);
+            let told = state.runs.entry(run).or_default();
+            *if ours { &mut told.own } else { &mut told.lines } = number;
             state.saved.is_none_or(|saved| saved.elapsed() >= EVERY)
         };
         if due {
@@ -68,7 +79,7 @@ impl Sent {
 
     /// A run is told to its end.
     pub async fn forget(&self, run: RunId) {
-        if self.lock().lines.remove(&run).is_some() {
+        if self.lock().runs.remove(&run).is_some() {
             self.save().await;
         }
     }
@@ -77,7 +88,7 @@ impl Sent {
         let bytes = {
             let mut state = self.lock();
             state.saved = Some(Instant::now());
-            serde_json::to_vec(&state.lines)
+            serde_json::to_vec(&state.runs)
         };
         let path = self.path.clone();
         let written = spawn_blocking(move || -> std::io::Result<()> {

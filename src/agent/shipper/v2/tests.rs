@@ -49,7 +49,7 @@ fn lines_are_what_the_marks_say_however_late_they_come() {
     assert_eq!(
         take(&gap, b""),
         [(
-            5,
+            1,
             "nixfleet: 2 lines (100 bytes) are missing here: no space".into()
         )]
     );
@@ -72,7 +72,7 @@ fn a_hole_in_the_journal_is_told_and_a_long_line_is_cut() {
         view: Box::default(),
     };
     let found = lines.take(Seq(9), &checkpoint, b"");
-    assert_eq!(found[0].number, 11);
+    assert_eq!((found[0].number, found[0].ours), (1, true));
     assert!(
         found[0].text.contains("10 lines (100 bytes) are missing"),
         "{found:?}"
@@ -131,11 +131,20 @@ async fn how_far_a_run_is_told_survives_the_agent() {
     let dir = tempfile::tempdir().unwrap();
     let (run, other) = (RunId::new(), RunId::new());
     let sent = Sent::open(dir.path());
-    sent.note(run, 7).await;
-    sent.note(other, 1).await;
+    let line = |number, ours| Line {
+        number,
+        text: String::new(),
+        ours,
+    };
+    sent.note(run, 7, false).await;
+    sent.note(run, 1, true).await;
+    sent.note(other, 1, false).await;
     sent.forget(other).await;
     let sent = Sent::open(dir.path());
-    assert_eq!((sent.lines(run), sent.lines(other)), (7, 0));
+    let told = |run, number, ours| sent.has_told(run, &line(number, ours));
+    assert!(told(run, 7, false) && !told(run, 8, false));
+    assert!(told(run, 1, true) && !told(run, 2, true));
+    assert!(!told(other, 1, false));
     std::fs::write(dir.path().join("told-v2.json"), "{").unwrap();
-    assert_eq!(Sent::open(dir.path()).lines(run), 0);
+    assert!(!Sent::open(dir.path()).has_told(run, &line(1, false)));
 }
