@@ -16,7 +16,7 @@ const MAX_MOUNTINFO: usize = 1024 * 1024;
 
 /// How full the file systems are: the root first, then the one with the Nix store, then the others by their mounts.
 pub fn read(root: &Path) -> anyhow::Result<Option<Reading>> {
-    let text = file::read(&root.join("proc/self/mountinfo"), MAX_MOUNTINFO)?;
+    let text = mountinfo(root)?;
     let here = |mount: &Mount| below(root, &mount.point).is_dir();
     let has_store = root.join("nix/store").is_dir();
     let mut disks = Vec::new();
@@ -46,6 +46,18 @@ pub fn read(root: &Path) -> anyhow::Result<Option<Reading>> {
             Ok(Some(Reading::Disks(disks)))
         }
     }
+}
+
+/// The host's mounts. Seen from a container, `self` has the container's own, whose paths are not those of the host.
+fn mountinfo(root: &Path) -> anyhow::Result<String> {
+    let of = |process: &str| {
+        let path = root.join("proc").join(process).join("mountinfo");
+        file::read(&path, MAX_MOUNTINFO)
+    };
+    if root == Path::new("/") {
+        return of("self");
+    }
+    of("1").or_else(|_| of("self"))
 }
 
 /// What an ordinary user could still write, of the whole.

@@ -1,4 +1,4 @@
-//! Whether a NixOS host needs a reboot: what was booted against what the running system would boot.
+//! Whether a NixOS host needs a reboot: what was booted against what would be booted now.
 
 use std::path::Path;
 
@@ -11,20 +11,24 @@ const PARTS: [(&str, &str); 3] = [
     ("kernel-modules", "modules"),
 ];
 
-/// Compares the links of `/run/booted-system` and `/run/current-system`; nothing where there are none, as in containers and on
-/// other systems than NixOS.
+/// The system that the next boot starts: what the profile names, where `boot` has put another one than runs.
+const NEXT: &str = "nix/var/nix/profiles/system";
+/// The same where there is no profile.
+const RUNNING: &str = "run/current-system";
+
+/// Compares the links of `/run/booted-system` with those of the system that the next boot starts; nothing where there are none,
+/// as in containers and on other systems than NixOS.
 #[expect(clippy::unnecessary_wraps, reason = "as all collectors")]
 pub fn read(root: &Path) -> anyhow::Result<Option<Reading>> {
-    let link = |system: &str, part: &str| {
-        std::fs::read_link(root.join("run").join(system).join(part)).ok()
-    };
+    let link = |system: &str, part: &str| std::fs::read_link(root.join(system).join(part)).ok();
     let mut compared = false;
     let mut differ = Vec::new();
     for (part, name) in PARTS {
-        let (booted, current) = (link("booted-system", part), link("current-system", part));
-        if let (Some(booted), Some(current)) = (booted, current) {
+        let booted = link("run/booted-system", part);
+        let next = link(NEXT, part).or_else(|| link(RUNNING, part));
+        if let (Some(booted), Some(next)) = (booted, next) {
             compared = true;
-            if booted != current {
+            if booted != next {
                 differ.push(name.to_owned());
             }
         }
@@ -39,9 +43,23 @@ mod tests {
 
     #[track_caller]
     fn check(booted: &[(&str, &str)], current: &[(&str, &str)], expected: Option<&[&str]>) {
+        check_next(booted, current, &[], expected);
+    }
+
+    #[track_caller]
+    fn check_next(
+        booted: &[(&str, &str)],
+        current: &[(&str, &str)],
+        next: &[(&str, &str)],
+        expected: Option<&[&str]>,
+    ) {
         let root = tempfile::tempdir().unwrap();
-        for (system, links) in [("booted-system", booted), ("current-system", current)] {
-            let dir = root.path().join("run").join(system);
+        for (system, links) in [
+            ("run/booted-system", booted),
+            (RUNNING, current),
+            (NEXT, next),
+        ] {
+            let dir = root.path().join(system);
             std::fs::create_dir_all(&dir).unwrap();
             for (name, target) in links {
                 symlink(format!("/nix/store/{target}"), dir.join(name)).unwrap();
@@ -70,5 +88,8 @@ mod tests {
         check(&[], &[], None);
         check(&[], &one, None);
         assert_eq!(read(Path::new("/nowhere")).unwrap(), None);
+        // `boot`: another system is next than runs. `test`: another one runs than is next.
+        check_next(&one, &one, &kernel, Some(&["kernel", "modules"]));
+        check_next(&one, &kernel, &one, Some(&[]));
     }
 }
