@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::config::{self, Compression};
@@ -186,13 +187,17 @@ impl Backend {
     }
 
     async fn attempt(&mut self, status: &Status) -> Verdict {
-        let request = match self.request(status) {
+        let due = Instant::now() + self.times.one_try;
+        let Ok(key) = timeout_at(due, read_key(self.key_file.clone())).await else {
+            return Verdict::Again("the disk with its key does not move".into());
+        };
+        let request = match key.and_then(|key| self.request(status, key.as_ref())) {
             Ok(request) => request,
             Err(error) => return Verdict::Refused(format!("{error:#}")),
         };
         let compressed = self.compressed;
         let posted = post::post(&self.address, self.tls.as_ref(), &request);
-        let answer = match timeout(self.times.one_try, posted).await {
+        let answer = match timeout_at(due, posted).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Verdict::Again(format!("{error:#}")),
             Err(_) => {
@@ -210,8 +215,7 @@ impl Backend {
     }
 
     /// What is sent: the heartbeat of this moment.
-    fn request(&mut self, status: &Status) -> anyhow::Result<Vec<u8>> {
-        let key = self.key_file.as_deref().map(Secret::read).transpose()?;
+    fn request(&mut self, status: &Status, key: Option<&Secret>) -> anyhow::Result<Vec<u8>> {
         self.n += 1;
         let body = push::Push {
             hostname: status.hostname().to_owned(),
@@ -225,8 +229,14 @@ impl Backend {
         if self.compressed {
             body = zstd::bulk::compress(&body, LEVEL)?;
         }
-        post::request(&self.address, key.as_ref(), &body, self.compressed)
+        post::request(&self.address, key, &body, self.compressed)
     }
+}
+
+/// Reads the key where a disk may be waited for: heartbeats and the other back-ends go on.
+async fn read_key(file: Option<PathBuf>) -> anyhow::Result<Option<Secret>> {
+    let Some(file) = file else { return Ok(None) };
+    Ok(Some(spawn_blocking(move || Secret::read(&file)).await??))
 }
 
 #[cfg(test)]

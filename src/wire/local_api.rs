@@ -150,7 +150,7 @@ pub struct Usage {
 pub struct Connection {
     /// Registered at the dashboard now.
     pub connected: bool,
-    /// Connected, and a heartbeat was acknowledged within three intervals.
+    /// Connected, and a heartbeat was acknowledged within `offline_after` intervals and five seconds.
     pub healthy: bool,
     /// When a heartbeat was acknowledged last.
     pub last_heartbeat_ack: Option<String>,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::address::Address;
@@ -19,6 +20,8 @@ const MAX_HEAD: usize = 16 * 1024;
 const MAX_HEADERS: usize = 64;
 /// The most of a refusal's body that is read, in bytes, and quoted, in characters.
 const MAX_SAID: usize = 200;
+/// How long it may take to come.
+const QUOTED: Duration = Duration::from_millis(200);
 
 /// What a back-end answered.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub(super) struct Answer {
     pub retry_after: Option<Duration>,
     /// It takes bodies that are compressed with zstd.
     pub takes_zstd: bool,
+    /// The bytes of the body, where it says so.
+    pub length: Option<usize>,
     /// The beginning of a refusal's body.
     pub said: String,
 }
@@ -108,7 +113,12 @@ async fn exchange(
         }
     };
     if !(200..300).contains(&answer.status) {
-        while bytes.len() < length + MAX_SAID && read(&mut stream, &mut bytes).await {}
+        // The status is the answer. What else is said is worth a moment, and no end of the connection.
+        let whole = length + answer.length.unwrap_or(MAX_SAID).min(MAX_SAID);
+        let _ = timeout(QUOTED, async {
+            while bytes.len() < whole && read(&mut stream, &mut bytes).await {}
+        })
+        .await;
         let said = String::from_utf8_lossy(&bytes[length..]);
         let said = said.chars().map(|c| if c.is_control() { ' ' } else { c });
         let said: String = said.take(MAX_SAID).collect();
@@ -146,6 +156,8 @@ fn parse(bytes: &[u8]) -> anyhow::Result<Option<(Answer, usize)>> {
         let value = std::str::from_utf8(header.value).unwrap_or_default();
         if header.name.eq_ignore_ascii_case("retry-after") {
             answer.retry_after = verdict::retry_after(value, crate::base::clock::now());
+        } else if header.name.eq_ignore_ascii_case("content-length") {
+            answer.length = value.trim().parse().ok();
         } else if header.name.eq_ignore_ascii_case("accept-encoding") {
             answer.takes_zstd = value.split(',').any(|coding| coding.trim() == "zstd");
         }

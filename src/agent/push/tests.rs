@@ -5,6 +5,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::*;
 use crate::agent::status::tests::told;
@@ -54,6 +55,9 @@ impl Fake {
                     silent.push(stream);
                 } else {
                     stream.write_all(answer.as_bytes()).await.unwrap();
+                    if answer.contains("keep-alive") {
+                        silent.push(stream);
+                    }
                 }
             }
         });
@@ -312,4 +316,23 @@ async fn once_says_where_and_why() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("/nowhere/key"), "{error}");
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_though_the_connection_does_not_end() {
+    let with_length =
+        "HTTP/1.1 401 No\r\nConnection: keep-alive\r\nContent-Length: 9\r\n\r\nwrong key";
+    let without = "HTTP/1.1 401 No\r\nConnection: keep-alive\r\n\r\nwrong key";
+    for answer in [with_length, without] {
+        let fake = Fake::start(&[answer]).await;
+        let status = told().status;
+        let mut backend = backend(fake.address, |_| {});
+        backend.times.one_try = Duration::from_secs(5);
+        let error = backend.once(&status).await.unwrap_err().to_string();
+        assert!(
+            error.contains("401: it refused the key (wrong key)"),
+            "{error}"
+        );
+        assert_eq!(fake.got().len(), 1);
+    }
 }
