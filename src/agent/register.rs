@@ -38,6 +38,7 @@ pub fn message(
         commands: offer.commands,
         organization: Some(identity.organization.to_string()).filter(|name| !name.is_empty()),
         runs,
+        once: false,
     }
 }
 

@@ -12,6 +12,7 @@ pub mod peer;
 #[cfg(test)]
 mod tests;
 pub mod v2;
+mod visit;
 
 pub use handshake::cut_heartbeat;
 

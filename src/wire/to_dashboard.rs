@@ -125,6 +125,10 @@ pub struct Register {
     pub organization: Option<String>,
     /// The runs whose journals it keeps because the dashboard has not acknowledged all of them, and the one that runs.
     pub runs: Vec<KnownRun>,
+    /// Whether this is a single heartbeat (`--once`) and no agent that stays: it replaces no connection, names no runs, is
+    /// asked for none, and says nothing about those that it does not name.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
 }
 
 /// A command that an agent offers.

@@ -9,13 +9,14 @@ use tokio::time::{Instant, timeout};
 use super::exchange;
 use super::handshake::{self, Admitted, Arrival};
 use super::peer::{Batch, Closing, FromAgent, Peer};
-use super::v2;
+use super::{v2, visit};
 use crate::dashboard::access::keys;
 use crate::dashboard::app::AppState;
 use crate::dashboard::hub::sanitize;
 use crate::dashboard::subjects::Seat;
+use crate::wire::subject::Organization;
 use crate::wire::to_agent::ToAgent;
-use crate::wire::to_dashboard::ToDashboard;
+use crate::wire::to_dashboard::{Register, ToDashboard};
 use crate::wire::{MAX_FRAME, frame, record};
 
 /// An agent that has said nothing for so long is asked: one that beats every 30 s, never.
@@ -106,26 +107,15 @@ pub(super) async fn serve(app: AppState, mut socket: WebSocket, arrival: Arrival
             if protocol < 3 {
                 v2::complete(&mut register);
             }
-            let peer = Arc::new(Peer::new(app.connections.number(), host, protocol).with_key(key));
-            tracing::info!(host = %peer.host, connection = peer.id, protocol, "registered");
-            if let Some(old) = app.fleet.connect(&peer, &register) {
-                old.close(
-                    1008,
-                    "another connection of the same host has replaced this one",
-                );
+            // Not kept: what it says of the host is.
+            let is_visit = std::mem::take(&mut register.once) && protocol >= 3;
+            let peer = Peer::new(app.connections.number(), host, protocol).with_key(key);
+            let peer = Arc::new(peer.with_visit(is_visit));
+            if is_visit && app.fleet.peer(&peer.host).is_some() {
+                visit::receive(&app, &mut socket, &peer, &mut log).await
+            } else {
+                stay(&app, &mut socket, &peer, &organization, register, &mut log).await
             }
-            // The key may have gone, or the host got one, since it was looked at.
-            keys::enforce(&app.keys, &app.fleet, &peer.host);
-            let seat = app.subjects.join(&organization);
-            let welcome = app.hub.deliver(&peer, FromAgent::Registered(register));
-            let gone = match welcome {
-                Ok(()) => talk(&app, &mut socket, &peer, &seat, &mut log).await,
-                Err(closing) => Gone::Close(closing),
-            };
-            drop(seat);
-            app.fleet.disconnect(&peer);
-            tracing::info!(host = %peer.host, connection = peer.id, "disconnected: {gone:?}");
-            gone
         }
     };
     if let Gone::Close(closing) = gone {
@@ -148,6 +138,36 @@ pub(super) async fn serve(app: AppState, mut socket: WebSocket, arrival: Arrival
         })
         .await;
     }
+}
+
+/// An agent that stays until it goes, or is replaced.
+async fn stay(
+    app: &AppState,
+    socket: &mut WebSocket,
+    peer: &Arc<Peer>,
+    organization: &Organization,
+    register: Box<Register>,
+    log: &mut Log,
+) -> Gone {
+    tracing::info!(host = %peer.host, connection = peer.id, peer.protocol, "registered");
+    if let Some(old) = app.fleet.connect(peer, &register) {
+        old.close(
+            1008,
+            "another connection of the same host has replaced this one",
+        );
+    }
+    // The key may have gone, or the host got one, since it was looked at.
+    keys::enforce(&app.keys, &app.fleet, &peer.host);
+    let seat = app.subjects.join(organization);
+    let welcome = app.hub.deliver(peer, FromAgent::Registered(register));
+    let gone = match welcome {
+        Ok(()) => talk(app, socket, peer, &seat, log).await,
+        Err(closing) => Gone::Close(closing),
+    };
+    drop(seat);
+    app.fleet.disconnect(peer);
+    tracing::info!(host = %peer.host, connection = peer.id, "disconnected: {gone:?}");
+    gone
 }
 
 fn leaving() -> Gone {

@@ -112,6 +112,8 @@ pub struct Peer {
     pub protocol: u32,
     /// The key that it proved; none where it came with the shared token.
     pub key: Option<PublicKey>,
+    /// Whether it is a single heartbeat, and no agent that stays.
+    pub is_visit: bool,
     outbox: Mutex<Outbox>,
     inbox: Mutex<Inbox>,
     wake: Notify,
@@ -129,6 +131,7 @@ impl Peer {
             host,
             protocol,
             key: None,
+            is_visit: false,
             outbox: Mutex::default(),
             inbox: Mutex::default(),
             wake: Notify::new(),
@@ -141,6 +144,13 @@ impl Peer {
     #[must_use]
     pub fn with_key(mut self, key: Option<PublicKey>) -> Self {
         self.key = key;
+        self
+    }
+
+    /// As a single heartbeat, or not.
+    #[must_use]
+    pub fn with_visit(mut self, is_visit: bool) -> Self {
+        self.is_visit = is_visit;
         self
     }
 

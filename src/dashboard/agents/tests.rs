@@ -1,4 +1,5 @@
 mod keys;
+mod visit;
 
 use std::time::Duration;
 

@@ -25,6 +25,12 @@ impl Hub {
         peer: &Arc<Peer>,
         register: Register,
     ) {
+        if peer.is_visit {
+            // It knows nothing of the runs of the agent that stays there, and is asked for none.
+            draft.hosts.push((peer.host.clone(), register));
+            draft.welcomes.push((Arc::clone(peer), Vec::new()));
+            return;
+        }
         let mut named = Vec::new();
         for known in register.runs.iter().take(MAX_KNOWN_RUNS) {
             match self.known_run(draft, peer, known).await {

@@ -26,11 +26,13 @@ impl Session<'_> {
                     tracing::warn!("no command is offered until the helper answers: {error:#}");
                 }
             }
-            known = runs.known();
+            if !uplink.once {
+                known = runs.known();
+            }
             self.tasks
                 .spawn(offer::changed(runs.clone(), offered.clone()));
         }
-        let message = {
+        let mut message = {
             let sample = uplink.sample.borrow();
             register::message(
                 &uplink.identity,
@@ -39,6 +41,7 @@ impl Session<'_> {
                 known,
             )
         };
+        message.once = uplink.once;
         self.say(ToDashboard::Register(Box::new(message)))
     }
 
