@@ -26,7 +26,8 @@
 //!    The first bytes after a pause, phases and the end are sent at once.
 //! 9. A journal over its limit loses parts in its middle. The record after the hole is a
 //!    [`Checkpoint`](crate::run::event::RunEvent::Checkpoint); it alone may follow a record that is not the one before it.
-//! 10. The agent pings every 10 s and gives a silent peer up after 45 s; the dashboard does the same with 30 s and 60 s.
+//! 10. The agent pings a dashboard that has said nothing for 32 s, and gives it up after 45 s; the dashboard does the same with
+//!     35 s and 60 s. An earlier dashboard, which answers nothing else, is pinged every 10 s.
 //!
 //! Malformed JSON and unknown types are logged and ignored, and so are unknown fields; a damaged journal record is refused
 //! by `run_ack` with `rewind: true`. A second connection of the same host replaces the first, which is closed with 1008.

@@ -45,7 +45,12 @@ pub async fn watch(
     loop {
         let (looking, dir) = (service.clone(), state_dir.clone());
         let looked = spawn_blocking(move || (looking.observe(), last_marker(&dir)));
-        let Ok((observed, marker)) = looked.await else {
+        // A disk that does not move must not hold up the end.
+        let looked = tokio::select! {
+            () = token.cancelled() => return,
+            looked = looked => looked,
+        };
+        let Ok((observed, marker)) = looked else {
             return;
         };
         let decision = decision.get_or_insert_with(|| {

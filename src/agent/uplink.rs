@@ -164,6 +164,7 @@ impl Uplink {
                 dialled = dial::dial(&self.identity, &self.tls) => dialled,
             };
             let mut longest = self.reconnect.longest;
+            let mut was_registered = false;
             let reason = match dialled {
                 Err(error) => {
                     if error.is_away {
@@ -174,15 +175,20 @@ impl Uplink {
                 Ok(socket) => match self.serve(socket, shutdown).await {
                     End::Shutdown | End::Acknowledged => return Ok(()),
                     End::Lost { reason, registered } => {
-                        if registered {
-                            backoff.reset();
-                        }
+                        was_registered = registered;
                         reason
                     }
                 },
             };
+            if was_registered {
+                backoff.reset();
+            }
             anyhow::ensure!(!self.once, "{reason}");
             let delay = backoff.next_within(longest, fastrand::f64());
+            if was_registered {
+                // A connection that was one is no failed attempt.
+                backoff.reset();
+            }
             self.health.send_modify(|health| {
                 health.gone();
                 health.attempts = backoff.attempts();

@@ -24,6 +24,8 @@ use crate::wire::subject::{Organization, Pattern};
 
 /// The longest interval between heartbeats.
 const MAX_INTERVAL: Duration = Duration::from_secs(3600);
+/// The shortest first pause between connections: without any, a dashboard that is away would be dialled without end.
+const LEAST_PAUSE: Duration = Duration::from_millis(100);
 /// The most intervals that a host may be silent for.
 const MAX_OFFLINE_AFTER: u32 = 1000;
 
@@ -231,6 +233,12 @@ impl Builder {
             return Err(BuildError(format!(
                 "offline after {} intervals is not possible; call .offline_after(…) with 1 to {MAX_OFFLINE_AFTER}",
                 self.offline_after
+            )));
+        }
+        let Reconnect { first, longest, .. } = self.reconnect;
+        if first < LEAST_PAUSE || longest < first {
+            return Err(BuildError(format!(
+                "pauses of {first:?} to {longest:?} between connections are not possible; call .reconnect(…) with `first` of at least {LEAST_PAUSE:?} and a `longest` that is no shorter"
             )));
         }
         // One more is the address for answers.

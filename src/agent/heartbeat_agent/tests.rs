@@ -27,6 +27,10 @@ fn what_cannot_be_built_says_what_to_call() {
     assert!(whole().build().is_ok());
     let second = Duration::from_secs(1);
     let nothing = |_| async {};
+    let hasty = Reconnect {
+        first: Duration::ZERO,
+        ..Reconnect::default()
+    };
     let many = (0..64).fold(whole(), |builder, n| builder.on(format!("a.{n}"), nothing));
     for (builder, part) in [
         (HeartbeatAgent::builder(), "call .url("),
@@ -43,6 +47,7 @@ fn what_cannot_be_built_says_what_to_call() {
         (whole().interval(second / 2), "whole seconds"),
         (whole().interval(second * 4000), "whole seconds"),
         (whole().offline_after(0), ".offline_after("),
+        (whole().reconnect(hasty), "call .reconnect("),
         (whole().on("a..b", nothing), "empty token"),
         (whole().on(">.b", nothing), "`>` before its end"),
         (whole().on("_reply.>", nothing), "replies of others"),

@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::SplitStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +28,8 @@ use crate::wire::to_dashboard::{CommandRejected, ToDashboard};
 
 /// A peer that says nothing, not even a pong, for this long is given up.
 const READ_DEADLINE: Duration = Duration::from_secs(45);
+/// How long the dashboard may take to answer `register`: whoever only answers pings is none.
+const ANSWER: Duration = Duration::from_secs(60);
 /// How long the dashboard may take to answer the closing of the connection.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(3);
 /// How long the closing waits while a run goes on: what ends the agent is often the run's own switch, and that it has
@@ -145,10 +147,21 @@ impl Session<'_> {
                 return self.lost(reason);
             }
         }
-        if let Err(reason) = self.register().await {
+        let registered = tokio::select! {
+            () = shutdown.cancelled() => return End::Shutdown,
+            registered = self.register() => registered,
+        };
+        if let Err(reason) = registered {
             return self.lost(reason);
         }
+        let answer_due = Instant::now() + ANSWER;
         loop {
+            let silence_due = Instant::now() + READ_DEADLINE;
+            let due = if self.registered {
+                silence_due
+            } else {
+                silence_due.min(answer_due)
+            };
             let received = tokio::select! {
                 () = shutdown.cancelled() => return End::Shutdown,
                 Some(ended) = self.tasks.join_next() => {
@@ -159,9 +172,16 @@ impl Session<'_> {
                     };
                     return self.lost(reason);
                 }
-                received = timeout(READ_DEADLINE, stream.next()) => received,
+                received = timeout_at(due, stream.next()) => received,
             };
             let message = match received {
+                Err(_) if due == answer_due => {
+                    return self.lost(format!(
+                        "{}: connected, but `register` was not answered within {} s; is `url` a dashboard's address, and can the dashboard write its store?",
+                        self.uplink.identity.url,
+                        ANSWER.as_secs()
+                    ));
+                }
                 Err(_) => {
                     return self.lost(format!(
                         "the dashboard said nothing for {} s",
@@ -229,10 +249,13 @@ impl Session<'_> {
                 self.uplink.health.send_modify(Health::acknowledged);
                 return Ok(self.uplink.once);
             }
-            ToAgent::Run(request) if self.uplink.once => tracing::warn!(
-                "ignored: a request to run {} during --once",
-                request.command
-            ),
+            ToAgent::Run(request) if self.uplink.once => {
+                self.say(ToDashboard::CommandRejected(CommandRejected {
+                    run: Some(request.run),
+                    reason: "this is `--once`, which only tells how the host is".into(),
+                    ..CommandRejected::default()
+                }))?;
+            }
             ToAgent::Run(request) if self.uplink.runs.is_none() => {
                 self.say(ToDashboard::CommandRejected(CommandRejected {
                     run: Some(request.run),

@@ -1,10 +1,11 @@
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, pause, timeout};
 
 use super::peer::Peer;
-use super::{Agent, listener};
+use super::{Agent, Reconnect, listener};
 use crate::wire::to_agent::ToAgent;
 
 /// Seconds from `since` at which pings come, until the agent gives the connection up; what else it says is left out.
@@ -56,4 +57,48 @@ async fn a_dashboard_that_answers_is_not_pinged_and_a_silent_one_is_given_up_aft
     let (at, gone) = pings(peer, last).await;
     assert_eq!((at.as_slice(), gone), ([32, 37, 42].as_slice(), 45));
     drop(agent);
+}
+
+#[tokio::test]
+async fn who_answers_pings_and_no_register_is_given_up_after_a_minute() {
+    let (listener, state) = (listener().await, tempfile::tempdir().unwrap());
+    let mut agent = Agent::start(&listener, state.path(), |_| {});
+    let (mut peer, _) = Peer::accept(&listener).await;
+    peer.register().await;
+    pause();
+    let began = Instant::now();
+    // Reading answers pings.
+    while let Some(Ok(_)) = peer.0.next().await {}
+    assert_eq!(began.elapsed().as_secs(), 60);
+    let health = agent.health.wait_for(|health| health.error.is_some()).await;
+    let health = health.unwrap().clone();
+    let error = health.error.unwrap();
+    assert!(
+        error.contains("`register` was not answered within 60 s"),
+        "{error}"
+    );
+    assert_eq!(health.attempts, 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_was_one_is_no_failed_attempt() {
+    let (listener, state) = (listener().await, tempfile::tempdir().unwrap());
+    let mut agent = Agent::start(&listener, state.path(), |uplink| {
+        uplink.reconnect = Reconnect {
+            first: Duration::from_millis(1),
+            ..Reconnect::attempts(1)
+        };
+    });
+    for _ in 0..3 {
+        let (mut peer, _) = Peer::accept(&listener).await;
+        peer.register().await;
+        peer.registered(Vec::new()).await;
+        peer.heartbeat().await;
+    }
+    drop(listener);
+    let error = agent.ended().await.unwrap_err().to_string();
+    assert!(
+        error.contains("giving up after 1 failed attempts"),
+        "{error}"
+    );
 }
