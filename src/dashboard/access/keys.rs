@@ -37,6 +37,8 @@ struct Known {
     by_key: HashMap<PublicKey, AgentKey>,
     /// The hosts that have one.
     hosts: HashSet<HostName>,
+    /// Hosts whose keys have changed, and whose connections were not looked at since.
+    changed: HashSet<HostName>,
 }
 
 /// The keys there are. Cheap to clone.
@@ -79,15 +81,20 @@ impl AgentKeys {
         lock(&self.0).hosts.contains(host)
     }
 
-    /// Looks whether the keys have changed. Answers the hosts whose keys are others than before.
+    /// The connection that came with this key may stay: it is known, and still for the same host and organization.
+    fn allows(&self, key: &AgentKey) -> bool {
+        lock(&self.0).by_key.get(&key.key) == Some(key)
+    }
+
+    /// Looks whether the keys have changed. Whoever sees it first, the hosts are kept for [`watch`].
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn refresh(&self, store: &Store) -> Result<Vec<HostName>, StoreError> {
+    pub async fn refresh(&self, store: &Store) -> Result<(), StoreError> {
         // First the counter: a change between the two is seen again by the next look.
         let changes = store.agent_key_changes().await?;
-        if changes == lock(&self.0).changes {
-            return Ok(Vec::new());
+        if changes <= lock(&self.0).changes {
+            return Ok(());
         }
         let keys = store.agent_keys().await?;
         let mut fresh = Known {
@@ -99,16 +106,27 @@ impl AgentKeys {
             fresh.by_key.insert(key.key, key);
         }
         let mut known = lock(&self.0);
+        if changes <= known.changes {
+            // Somebody else has read as much meanwhile, or more.
+            return Ok(());
+        }
         let gone = |(key, was): (&PublicKey, &AgentKey)| {
             (fresh.by_key.get(key) != Some(was)).then(|| was.host.clone())
         };
         let come = |(key, is): (&PublicKey, &AgentKey)| {
             (!known.by_key.contains_key(key)).then(|| is.host.clone())
         };
-        let mut changed: Vec<HostName> = known.by_key.iter().filter_map(gone).collect();
+        let mut changed: HashSet<HostName> = known.by_key.iter().filter_map(gone).collect();
         changed.extend(fresh.by_key.iter().filter_map(come));
+        changed.extend(known.changed.drain());
+        fresh.changed = changed;
         *known = fresh;
-        Ok(changed)
+        Ok(())
+    }
+
+    /// The hosts whose connections are to be looked at.
+    fn take_changed(&self) -> HashSet<HostName> {
+        std::mem::take(&mut lock(&self.0).changed)
     }
 }
 
@@ -122,18 +140,16 @@ pub async fn watch(keys: AgentKeys, store: Store, fleet: Fleet, stop: Cancellati
             () = tokio::time::sleep(LOOK) => {}
         }
         match keys.refresh(&store).await {
-            Ok(changed) => {
-                failing = false;
-                for host in changed {
-                    enforce(&keys, &fleet, &host);
-                }
-            }
+            Ok(()) => failing = false,
             // Said once: the store's own failure is in the log already.
             Err(error) if !failing => {
                 failing = true;
                 tracing::error!("changes of agents' keys are not seen: {error}");
             }
             Err(_) => {}
+        }
+        for host in keys.take_changed() {
+            enforce(&keys, &fleet, &host);
         }
     }
 }
@@ -144,7 +160,7 @@ pub fn enforce(keys: &AgentKeys, fleet: &Fleet, host: &HostName) {
         return;
     };
     match &peer.key {
-        Some(key) if !keys.holds(key) => {
+        Some(key) if !keys.allows(key) => {
             tracing::warn!(%host, "the connection of a removed key is closed");
             peer.close(1008, "the key of this connection was removed");
         }

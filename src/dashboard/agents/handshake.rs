@@ -10,8 +10,9 @@ use super::identify;
 use super::peer::Closing;
 use crate::dashboard::access::keys::Credential;
 use crate::dashboard::app::AppState;
+use crate::dashboard::hub::sanitize::sanitize_progress;
+use crate::dashboard::store::agent_keys::AgentKey;
 use crate::run::id::HostName;
-use crate::wire::key::PublicKey;
 use crate::wire::subject::Organization;
 use crate::wire::to_dashboard::{Heartbeat, Register, ToDashboard};
 
@@ -41,7 +42,7 @@ pub(super) struct Admitted {
     /// Its host.
     pub host: HostName,
     /// The key that it proved, if it came with one.
-    pub key: Option<PublicKey>,
+    pub key: Option<AgentKey>,
     /// Whose messages it hears.
     pub organization: Organization,
     /// What it says of itself.
@@ -61,7 +62,7 @@ pub(super) async fn admit(
     let (host, register) = register(socket, log).await?;
     let organization = identify::match_up(app, &arrival.credential, &host, &register)?;
     let key = match arrival.credential {
-        Credential::Key(key) => Some(key.key),
+        Credential::Key(key) => Some(key),
         Credential::Token => None,
     };
     Ok(Admitted {
@@ -154,8 +155,8 @@ pub fn cut_heartbeat(heartbeat: &mut Heartbeat) {
         .activity
         .as_mut()
         .and_then(|activity| activity.progress.as_mut());
-    if let Some(text) = progress.and_then(|progress| progress.activity.as_mut()) {
-        cut(text);
+    if let Some(progress) = progress {
+        sanitize_progress(progress);
     }
 }
 

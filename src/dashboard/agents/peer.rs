@@ -8,9 +8,9 @@ use tokio::sync::Notify;
 
 use super::v2::Heard;
 use crate::dashboard::live::lock;
+use crate::dashboard::store::agent_keys::AgentKey;
 use crate::run::id::{HostName, RunId};
 use crate::wire::MAX_IN_FLIGHT;
-use crate::wire::key::PublicKey;
 use crate::wire::record::{MAX_BODY, Record};
 use crate::wire::to_agent::ToAgent;
 use crate::wire::to_dashboard::{CommandRejected, Register, RunStatus};
@@ -111,7 +111,7 @@ pub struct Peer {
     /// Which protocol it speaks.
     pub protocol: u32,
     /// The key that it proved; none where it came with the shared token.
-    pub key: Option<PublicKey>,
+    pub key: Option<AgentKey>,
     /// Whether it is a single heartbeat, and no agent that stays.
     pub is_visit: bool,
     outbox: Mutex<Outbox>,
@@ -142,7 +142,7 @@ impl Peer {
 
     /// With the key that it proved.
     #[must_use]
-    pub fn with_key(mut self, key: Option<PublicKey>) -> Self {
+    pub fn with_key(mut self, key: Option<AgentKey>) -> Self {
         self.key = key;
         self
     }

@@ -282,6 +282,12 @@ fn settle(
         Judged::Known(bad) => (bad, true),
         Judged::Partly(bad) => (bad, false),
     };
+    // What a host says twice is one thing: two alerts of it would fail in the store, and with them all others.
+    let mut seen = HashSet::new();
+    let bad: Vec<Found> = bad
+        .into_iter()
+        .filter(|found| seen.insert(found.object.clone()))
+        .collect();
     let mut changes = Vec::new();
     let names: HashSet<&str> = bad.iter().map(|found| found.object.as_str()).collect();
     objects.retain(|object, subject| {

@@ -93,6 +93,14 @@ impl Notice {
         }
     }
 
+    /// An example with nothing in it that an alert may not have, likewise.
+    pub fn bare(event: Event) -> Self {
+        Self {
+            event,
+            ..Self::test(0, None)
+        }
+    }
+
     /// An example with everything in it, to try templates on.
     pub fn example(event: Event) -> Self {
         Self {

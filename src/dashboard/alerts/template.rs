@@ -112,8 +112,12 @@ impl Templates {
                     "{key}: the template has more than {MAX_TEMPLATE} bytes"
                 ));
             }
-            for event in [Event::Firing, Event::Recovered, Event::Test] {
-                let notice = Notice::example(event);
+            let events = [Event::Firing, Event::Recovered, Event::Test];
+            // Many alerts have no number, no object and no run: a template must do without.
+            for notice in events
+                .into_iter()
+                .flat_map(|event| [Notice::example(event), Notice::bare(event)])
+            {
                 let whole = Whole {
                     notice: &notice,
                     title: "title",

@@ -16,7 +16,7 @@ use crate::dashboard::app::AppState;
 use crate::dashboard::hub::queue::{DEFAULT_WAIT, WAIT};
 use crate::dashboard::hub::requests::{Ask, Asked, Refusal};
 use crate::dashboard::tags;
-use crate::run::id::{CommandName, HostName};
+use crate::run::id::{CommandName, HostName, RunId};
 use crate::wire::api::{CommandBody, CommandQueued, Host, HostEdit};
 
 /// The longest note on a host, in bytes.
@@ -193,11 +193,9 @@ pub async fn command(
     let wait = wait(queue, expires_in)?;
     let asked = if parsed.as_str() == "stop" {
         // As earlier dashboards had it: stop whatever runs there.
-        let known = app.fleet.host(&host);
-        let known = known.ok_or_else(|| Refusal::UnknownHost(host.clone()))?;
-        let activity = known.activity.ok_or(Refusal::Idle(host))?;
+        let run = current_run(&app, host).await?;
         Asked {
-            run: app.hub.stop(activity.run, force, operator.name).await?,
+            run: app.hub.stop(run, force, operator.name).await?,
             queued_until: None,
         }
     } else {
@@ -240,6 +238,19 @@ fn wait(queue: bool, expires_in: Option<u64>) -> Result<Option<Duration>, HttpEr
             WAIT.end()
         ))),
         seconds => Ok(queue.then(|| Duration::from_secs(seconds.unwrap_or(DEFAULT_WAIT)))),
+    }
+}
+
+/// The run that goes on at a host, for whoever would stop it. A heartbeat may name another host's: that one is not meant.
+pub(super) async fn current_run(app: &AppState, host: HostName) -> Result<RunId, HttpError> {
+    let known = app.fleet.host(&host);
+    let known = known.ok_or_else(|| Refusal::UnknownHost(host.clone()))?;
+    let Some(activity) = known.activity else {
+        return Err(Refusal::Idle(host).into());
+    };
+    match app.store.run(activity.run).await? {
+        Some(row) if row.host != host => Err(Refusal::Idle(host).into()),
+        _ => Ok(activity.run),
     }
 }
 

@@ -7,7 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 
 use super::error::HttpError;
-use super::hosts::{JsonObject, body, host_name};
+use super::hosts::{JsonObject, body, current_run, host_name};
 use super::runs::query;
 use crate::dashboard::access::{OperatorRole, Viewer};
 use crate::dashboard::app::AppState;
@@ -145,8 +145,7 @@ pub async fn kill(
             });
         }
     };
-    let activity = app.fleet.host(&host).and_then(|host| host.activity);
-    let run = activity.ok_or(Refusal::Idle(host))?.run;
+    let run = current_run(&app, host).await?;
     app.hub.stop(run, force, operator.name).await?;
     let answer = serde_json::json!({"status": "stopping", "run": run});
     Ok((StatusCode::ACCEPTED, Json(answer)))
@@ -222,11 +221,7 @@ async fn ask(
     by: String,
 ) -> Result<RunId, HttpError> {
     if command.as_str() == "stop" {
-        let activity = app.fleet.host(&host);
-        let activity = activity
-            .ok_or_else(|| Refusal::UnknownHost(host.clone()))?
-            .activity;
-        let run = activity.ok_or(Refusal::Idle(host))?.run;
+        let run = current_run(app, host).await?;
         return Ok(app.hub.stop(run, false, by).await?);
     }
     let ask = Ask {

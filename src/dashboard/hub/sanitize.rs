@@ -187,7 +187,8 @@ fn sanitized_outcome(mut outcome: Outcome) -> Outcome {
     outcome
 }
 
-fn sanitize_progress(progress: &mut Progress) {
+/// Bounds what a run says of its progress.
+pub fn sanitize_progress(progress: &mut Progress) {
     progress.running.truncate(MAX_RUNNING);
     progress.activity.iter_mut().for_each(cut);
     for running in &mut progress.running {

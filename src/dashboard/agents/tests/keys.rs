@@ -245,6 +245,40 @@ async fn a_removed_keys_connection_is_closed_and_the_key_is_unknown() {
 }
 
 #[tokio::test]
+async fn a_removed_key_is_seen_though_somebody_with_an_unknown_one_came_first() {
+    let house = House::start().await;
+    let key = Key::new(1, "web1").add(&house).await;
+    let mut agent = key.prove(&house).await;
+    say_register(&mut agent, register("web1")).await;
+    assert!(matches!(agent.next().await, ToAgent::Registered(_)));
+    let store = &house.app.store;
+    assert!(store.remove_agent_key(&key.public()).await.unwrap());
+    let stranger = Key::new(2, "web2").public();
+    let found = house.app.keys.find(store, &stranger).await.unwrap();
+    assert_eq!(found, None);
+    let (code, reason) = agent.closed().await;
+    assert_eq!(
+        (code, reason.as_str()),
+        (1008, "the key of this connection was removed")
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_moves_to_another_organization_takes_its_connection_along() {
+    let house = House::start().await;
+    let key = Key::new(1, "web1").add(&house).await;
+    let mut agent = key.prove(&house).await;
+    say_register(&mut agent, register("web1")).await;
+    assert!(matches!(agent.next().await, ToAgent::Registered(_)));
+    let store = &house.app.store;
+    assert!(store.remove_agent_key(&key.public()).await.unwrap());
+    let (host, acme) = ("web1".parse().unwrap(), "acme".parse().unwrap());
+    let added = store.add_agent_key(&key.public(), &host, &acme).await;
+    assert!(added.unwrap());
+    assert_eq!(agent.closed().await.0, 1008);
+}
+
+#[tokio::test]
 async fn who_proves_nothing_is_closed_after_ten_seconds() {
     let house = House::start().await;
     let key = Key::new(1, "web1").add(&house).await;

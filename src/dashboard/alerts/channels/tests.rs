@@ -142,6 +142,25 @@ async fn a_body_of_ones_own() {
     );
 }
 
+#[tokio::test]
+async fn a_body_that_cannot_do_without_a_number_is_refused_and_never_costs_an_alert() {
+    let check = |body: &str| Templates::check(None, None, Some(body.into()), None);
+    let error = check("{{ value | round(1) }}").unwrap_err();
+    assert!(
+        error.contains("body: the template does not work"),
+        "{error}"
+    );
+    let own =
+        check("{% if value %}{{ value | round(1) }}{% endif %}{{ [1][number | default(0)] }}");
+    own.unwrap();
+    // One that fails on these very facts.
+    let own = check("{% if rule == 'disk' %}{{ 'x' | round(1) }}{% endif %}").unwrap();
+    let url = uri("http://127.0.0.1:9/");
+    let request = webhook::request(&url, None, &own, &message(Event::Firing), DELIVERY, 5);
+    let text = shown(request).await;
+    assert!(text.contains("\"rule\": \"disk\""), "{text}");
+}
+
 #[test]
 fn a_signature_is_what_openssl_says() {
     // printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac key

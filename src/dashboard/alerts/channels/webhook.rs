@@ -65,12 +65,18 @@ pub(super) fn request(
     delivery: &str,
     now: Millis,
 ) -> Result<Request<Full<Bytes>>, String> {
-    let own = templates.body(message, delivery).transpose()?;
+    let own = match templates.body(message, delivery) {
+        Some(Ok(own)) => Some(own),
+        Some(Err(why)) => {
+            // As with titles and texts: the usual words are better than none.
+            tracing::warn!(rule = %message.notice.rule, "a channel's template does not work: {why}");
+            None
+        }
+        None => None,
+    };
+    let content_type = templates.content_type.as_deref().filter(|_| own.is_some());
+    let content_type = content_type.unwrap_or("application/json");
     let body = own.unwrap_or_else(|| body(message, delivery));
-    let content_type = templates
-        .content_type
-        .as_deref()
-        .unwrap_or("application/json");
     let mut request = begin("POST", url, delivery).header("content-type", content_type);
     if let Some(signature) = secret.and_then(|secret| signature(secret, now / 1000, &body)) {
         request = request.header(SIGNATURE_HEADER, signature);

@@ -181,6 +181,14 @@ fn each_object_is_an_alert_of_its_own() {
 }
 
 #[test]
+fn what_a_host_says_twice_is_one_alert() {
+    let mut bench = Bench::new(vec![disks(0)]);
+    let twice = [online("web1", &[("/", 95), ("/", 99)])];
+    let changes = bench.look(0, &twice);
+    assert_eq!(changes.len(), 1, "{changes:?}");
+}
+
+#[test]
 fn disks_of_a_host_that_is_away_neither_fire_nor_recover() {
     let mut bench = Bench::new(vec![rule("offline", Condition::Offline, 0), disks(60)]);
     bench.check(0, &[online("a", &[("/", 95)])], &[]);
