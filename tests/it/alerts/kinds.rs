@@ -67,6 +67,29 @@ async fn what_was_taken_is_not_told_again_because_the_receiver_does_not_end_its_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_is_gone_costs_the_others_no_mail() {
+    let server = MailServer::start().await;
+    let channel = |name: &str, to: &str| {
+        format!(
+            "[[channel]]\nname = \"{name}\"\nkind = \"email\"\nserver = \"{}\"\nencryption = \"none\"\nfrom = \"fleet@example.org\"\nto = [{to}]\n",
+            server.address
+        )
+    };
+    let some = channel("some", "\"gone@example.org\", \"ann@example.org\"");
+    let none = channel("none", "\"gone@example.org\"");
+    let bench = Bench::start(&format!("{DISK}{some}{none}")).await;
+    let mut web1 = Host::join(&bench, "web1").await;
+    web1.beat(&disk(95)).await;
+    assert!(server.next().await.starts_with("250\n"));
+    let states = ["sent", "failed"];
+    bench
+        .alert(|alert| [0, 1].map(|n| &alert["deliveries"][n]["state"]) == states)
+        .await;
+    server.nothing_more().await;
+    bench.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_matrix_room_gets_each_transaction_under_one_id() {
     let target = Target::start().await;
     let channel = format!(

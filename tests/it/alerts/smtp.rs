@@ -95,6 +95,7 @@ async fn serve(
                     mail = Some(String::new());
                     String::from("354 go on\r\n")
                 }
+                "RCPT" if line.contains("gone@") => String::from("550 no such user\r\n"),
                 "QUIT" if is_rude.load(Ordering::SeqCst) => continue,
                 "QUIT" => String::from("221 bye\r\n"),
                 _ => String::from("250 ok\r\n"),

@@ -3,6 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use lettre::Address;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, SinglePart};
 use lettre::transport::smtp::Error;
@@ -10,7 +11,8 @@ use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{
     AsyncSmtpConnection, Certificate, CertificateStore, Tls, TlsParameters,
 };
-use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::commands;
+use lettre::transport::smtp::extension::{ClientId, MailBodyParameter, MailParameter};
 
 use super::Tried;
 use crate::base::clock::{Millis, parse_rfc3339};
@@ -104,8 +106,52 @@ impl Mail {
         if let Some(credentials) = &self.credentials {
             connection.auth(DEFAULT_MECHANISMS, credentials).await?;
         }
-        connection.send(mail.envelope(), &mail.formatted()).await?;
+        let (envelope, text) = (mail.envelope(), mail.formatted());
+        let mut parameters = Vec::new();
+        let mut addresses = envelope.to().iter().chain(envelope.from());
+        if addresses.any(|address| !address.to_string().is_ascii()) {
+            parameters.push(MailParameter::SmtpUtfEight);
+        }
+        if !text.is_ascii() {
+            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+        }
+        let from = commands::Mail::new(envelope.from().cloned(), parameters);
+        connection.command(from).await?;
+        receivers(&mut connection, envelope.to()).await?;
+        connection.command(commands::Data).await?;
+        connection.message(&text).await?;
         Ok(connection)
+    }
+}
+
+/// Names the receivers. One that the server does not take must not cost the others the mail: it is an error only when it takes
+/// none.
+async fn receivers(connection: &mut AsyncSmtpConnection, all: &[Address]) -> Result<(), Error> {
+    let (mut taken, mut refused) = (0, Vec::new());
+    for receiver in all {
+        let named = commands::Rcpt::new(receiver.clone(), Vec::new());
+        match connection.command(named).await {
+            Ok(_) => taken += 1,
+            Err(error) if error.status().is_some() => refused.push((receiver, error)),
+            Err(error) => return Err(error),
+        }
+    }
+    if taken > 0 {
+        for (receiver, error) in &refused {
+            let code = error
+                .status()
+                .map_or_else(String::new, |code| code.to_string());
+            tracing::warn!(
+                "the mail server does not take {receiver} ({code}); the others get the mail"
+            );
+        }
+        return Ok(());
+    }
+    // One that may be taken later is worth another try.
+    let later = refused.iter().position(|(_, error)| !error.is_permanent());
+    match later.or((!refused.is_empty()).then_some(0)) {
+        Some(at) => Err(refused.swap_remove(at).1),
+        None => Ok(()),
     }
 }
 
