@@ -90,19 +90,31 @@ async fn follow(
     readers: &mut HashMap<RunId, JournalReader>,
     ask: bool,
 ) -> bool {
-    // Asked before reading: what a supervisor wrote before it died is then surely read.
-    let gone = ask && runs.is_gone(id, &dir);
-    let reader = match readers.remove(&id) {
-        Some(reader) => Ok(reader),
-        None => JournalReader::open(&dir.journal(), seen),
-    };
-    let read = spawn_blocking(move || -> Result<_, JournalError> {
-        let mut reader = reader?;
-        let news = read(&mut reader)?;
-        Ok((reader, news))
+    let patience = ask.then(|| runs.patience(id)).flatten();
+    let reader = readers.remove(&id);
+    // A disk that does not move is waited for here, and not where heartbeats are sent or a lock is held that they need.
+    let read = spawn_blocking(move || {
+        // Asked before reading: what a supervisor wrote before it died is then surely read.
+        let gone = patience.is_some_and(|patience| patience.ends_at(&dir));
+        let reader = reader.map_or_else(|| JournalReader::open(&dir.journal(), seen), Ok);
+        let read = reader.and_then(|mut reader| {
+            let news = read(&mut reader)?;
+            Ok((reader, news))
+        });
+        (gone, read)
     });
-    match read.await {
-        Ok(Ok((reader, news))) => {
+    let (gone, read) = match read.await {
+        Ok(found) => found,
+        Err(panicked) => {
+            tracing::error!("run {id}: reading its journal failed: {panicked}");
+            return false;
+        }
+    };
+    if gone {
+        runs.note_concluding(id);
+    }
+    match read {
+        Ok((reader, news)) => {
             readers.insert(id, reader);
             if news.last.is_some() {
                 runs.take(id, &news);
@@ -113,15 +125,11 @@ async fn follow(
             }
             false
         }
-        Ok(Err(error)) => {
+        Err(error) => {
             if gone {
                 tracing::error!("run {id}: {error}");
                 conclude(runs, id).await;
             }
-            false
-        }
-        Err(panicked) => {
-            tracing::error!("run {id}: reading its journal failed: {panicked}");
             false
         }
     }
@@ -255,25 +263,50 @@ impl Runs {
         self.changed();
     }
 
-    /// Whether the run's supervisor is dead. One that is only just starting is not.
-    fn is_gone(&self, id: RunId, dir: &RunDir) -> bool {
+    /// How long a run's supervisor is still waited for, as far as that is known without its directory.
+    fn patience(&self, id: RunId) -> Option<Patience> {
         let mut entries = self.lock();
-        let Some(entry) = entries.iter_mut().find(|entry| entry.id == id) else {
-            return false;
-        };
-        let starting = match &mut entry.child {
-            Some(child) => matches!(child.try_wait(), Ok(None)),
-            None if dir.was_begun() => entry.known_since.elapsed() < ADOPTED_GRACE,
-            None => entry.known_since.elapsed() < START_GRACE,
-        };
+        let entry = entries.iter_mut().find(|entry| entry.id == id)?;
         let tried = entry
             .concluded
             .is_some_and(|at| at.elapsed() < CONCLUDE_AGAIN);
-        if starting || tried || dir.is_alive() {
-            return false;
+        let child = entry.child.as_mut();
+        let starting = child.map(|child| matches!(child.try_wait(), Ok(None)));
+        (!tried).then_some(Patience {
+            starting,
+            known_for: entry.known_since.elapsed(),
+        })
+    }
+
+    /// The end of its journal is about to be written for it: not again for a while.
+    fn note_concluding(&self, id: RunId) {
+        let mut entries = self.lock();
+        if let Some(entry) = entries.iter_mut().find(|entry| entry.id == id) {
+            entry.concluded = Some(Instant::now());
         }
-        entry.concluded = Some(Instant::now());
-        true
+    }
+}
+
+/// See [`Runs::patience`].
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// Whether the child that starts it goes on; none where another agent started it.
+    starting: Option<bool>,
+    known_for: Duration,
+}
+
+impl Patience {
+    /// Whether the run's supervisor is dead. One that is only just starting is not. Blocks.
+    fn ends_at(self, dir: &RunDir) -> bool {
+        let starting = self.starting.unwrap_or_else(|| {
+            let grace = if dir.was_begun() {
+                ADOPTED_GRACE
+            } else {
+                START_GRACE
+            };
+            self.known_for < grace
+        });
+        !starting && !dir.is_alive()
     }
 }
 
