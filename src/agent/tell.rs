@@ -48,12 +48,6 @@ impl Tell {
         let times = Times::default();
         let mut backends = Vec::new();
         for push in tell.pushes {
-            if let Some(key) = &push.key_file
-                && let Err(error) = Secret::read(key)
-            {
-                // Its pushes will say so too; the others and the connection to the dashboard are not to suffer.
-                tracing::warn!("heartbeats do not arrive at {}: {error:#}", push.address);
-            }
             let backend = Backend::new(push, tls.clone(), identity.host.clone(), times);
             status.add_push(backend.state());
             backends.push(backend);

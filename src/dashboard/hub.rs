@@ -101,6 +101,14 @@ impl HubHandle {
         Ok(())
     }
 
+    /// The connection is over. What it said waits for the hub no longer if it was never welcome: agents that try again and again
+    /// while a disk stalls must not pile up here.
+    pub fn withdraw(&self, peer: &Peer) {
+        if !peer.is_welcome() {
+            lock(&self.ready.peers).retain(|waiting| waiting.id != peer.id);
+        }
+    }
+
     /// How much waits for the hub now.
     pub fn waiting(&self) -> Waits {
         Waits {

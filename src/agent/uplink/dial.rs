@@ -217,7 +217,7 @@ mod tests {
         let silent = socket.listen(1).unwrap();
         let silent = (silent.local_addr().unwrap(), silent);
         let mut filling = Vec::new();
-        while let Ok(opened) = timeout(Duration::from_millis(200), open(silent.0)).await {
+        while let Ok(opened) = timeout(Duration::from_millis(500), open(silent.0)).await {
             filling.push(opened.unwrap());
         }
         let good = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -17,7 +17,7 @@ use crate::dashboard::subjects::Seat;
 use crate::wire::subject::Organization;
 use crate::wire::to_agent::ToAgent;
 use crate::wire::to_dashboard::{Register, ToDashboard};
-use crate::wire::{MAX_FRAME, frame, record};
+use crate::wire::{MAX_FRAME, frame};
 
 /// An agent that has said nothing for so long is asked: one that beats every 30 s, never.
 const PING: Duration = Duration::from_secs(35);
@@ -165,6 +165,7 @@ async fn stay(
         Err(closing) => Gone::Close(closing),
     };
     drop(seat);
+    app.hub.withdraw(peer);
     app.fleet.disconnect(peer);
     tracing::info!(host = %peer.host, connection = peer.id, "disconnected: {gone:?}");
     gone
@@ -286,7 +287,7 @@ async fn take(
         },
         Message::Binary(bytes) => match frame::decode(&bytes) {
             Ok((header, records)) => {
-                let batch = batch(header.run, &records);
+                let batch = Batch::read(header.run, &records);
                 app.hub
                     .deliver(peer, FromAgent::Records(batch))
                     .map_err(Gone::Close)?;
@@ -297,28 +298,6 @@ async fn take(
         Message::Ping(_) | Message::Pong(_) => {}
     }
     Ok(())
-}
-
-/// The records of a frame, up to the first damage.
-fn batch(run: crate::run::id::RunId, bytes: &[u8]) -> Batch {
-    let mut batch = Batch {
-        run,
-        records: Vec::new(),
-        damaged: false,
-        n_bytes: bytes.len(),
-    };
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        if let Ok(Some((record, len))) = record::decode(rest) {
-            batch.records.push(record);
-            rest = &rest[len..];
-        } else {
-            tracing::warn!(%run, "a damaged record; the host is asked to send it again");
-            batch.damaged = true;
-            break;
-        }
-    }
-    batch
 }
 
 pub(super) async fn say(

@@ -11,7 +11,7 @@ use crate::dashboard::live::lock;
 use crate::dashboard::store::agent_keys::AgentKey;
 use crate::run::id::{HostName, RunId};
 use crate::wire::MAX_IN_FLIGHT;
-use crate::wire::record::{MAX_BODY, Record};
+use crate::wire::record::{self, MAX_BODY, Record};
 use crate::wire::to_agent::ToAgent;
 use crate::wire::to_dashboard::{CommandRejected, Register, RunStatus};
 
@@ -60,6 +60,30 @@ pub struct Batch {
     pub damaged: bool,
     /// Bytes of the records before compression.
     pub n_bytes: usize,
+}
+
+impl Batch {
+    /// The records of a frame of `run`.
+    pub fn read(run: RunId, bytes: &[u8]) -> Self {
+        let mut batch = Self {
+            run,
+            records: Vec::new(),
+            damaged: false,
+            n_bytes: bytes.len(),
+        };
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if let Ok(Some((record, len))) = record::decode(rest) {
+                batch.records.push(record);
+                rest = &rest[len..];
+            } else {
+                tracing::warn!(%run, "a damaged record; the host is asked to send it again");
+                batch.damaged = true;
+                break;
+            }
+        }
+        batch
+    }
 }
 
 #[derive(Debug, Default)]

@@ -192,6 +192,26 @@ async fn heartbeats_are_answered_while_the_store_is_stuck_and_the_window_is_kept
 }
 
 #[tokio::test]
+async fn who_comes_and_goes_while_the_store_is_stuck_does_not_pile_up() {
+    let house = House::start().await;
+    let lock = house.app.store.hold_writer().await;
+    for _ in 0..5 {
+        let mut agent = Agent::dial(house.address, AGENT_TOKEN).await.unwrap();
+        let register = ToDashboard::Register(Box::new(register("web1")));
+        agent.say(&register).await;
+        let (fleet, host) = (&house.app.fleet, "web1".parse().unwrap());
+        let come = |_: &_| fleet.peer(&host).is_some();
+        house.wait("/api/hosts", come).await;
+        drop(agent);
+        let gone = |_: &_| fleet.peer(&host).is_none();
+        house.wait("/api/hosts", gone).await;
+    }
+    // At most one of them is in the hub's hands, and none waits for it.
+    assert_eq!(house.app.hub.waiting().connections, 0);
+    drop(lock);
+}
+
+#[tokio::test]
 async fn who_does_not_register_is_closed_with_a_reason() {
     let house = House::start().await;
     let mut agent = Agent::dial(house.address, AGENT_TOKEN).await.unwrap();

@@ -65,6 +65,14 @@ impl Key {
         }
     }
 
+    /// Connects, proves and registers.
+    async fn join(&self, house: &House) -> Agent {
+        let mut agent = self.prove(house).await;
+        say_register(&mut agent, register(&self.host)).await;
+        assert!(matches!(agent.next().await, ToAgent::Registered(_)));
+        agent
+    }
+
     /// Connects and proves; `register` is still to come.
     async fn prove(&self, house: &House) -> Agent {
         let mut agent = self.dial(house).await.unwrap();
@@ -89,9 +97,7 @@ async fn say_register(agent: &mut Agent, register: Register) {
 async fn a_known_key_is_proven_and_then_registers_its_host() {
     let house = House::start().await;
     let key = Key::new(1, "web1").add(&house).await;
-    let mut agent = key.prove(&house).await;
-    say_register(&mut agent, register("web1")).await;
-    assert!(matches!(agent.next().await, ToAgent::Registered(_)));
+    let mut agent = key.join(&house).await;
     agent.beat(1).await;
     assert_eq!(agent.next().await, ToAgent::HeartbeatAck { n: 1 });
     let mut first = key.dial(&house).await.unwrap();
@@ -218,9 +224,7 @@ async fn the_shared_token_does_not_count_for_a_host_with_a_key() {
             .await;
         assert_eq!(pushed.unwrap().status(), status, "{host}");
     }
-    let mut agent = key.prove(&house).await;
-    say_register(&mut agent, register("web1")).await;
-    assert!(matches!(agent.next().await, ToAgent::Registered(_)));
+    let _agent = key.join(&house).await;
     other.beat(1).await;
     assert_eq!(other.next().await, ToAgent::HeartbeatAck { n: 1 });
 }
@@ -229,9 +233,7 @@ async fn the_shared_token_does_not_count_for_a_host_with_a_key() {
 async fn a_removed_keys_connection_is_closed_and_the_key_is_unknown() {
     let house = House::start().await;
     let key = Key::new(1, "web1").add(&house).await;
-    let mut agent = key.prove(&house).await;
-    say_register(&mut agent, register("web1")).await;
-    assert!(matches!(agent.next().await, ToAgent::Registered(_)));
+    let mut agent = key.join(&house).await;
     let removed = house.app.store.remove_agent_key(&key.public()).await;
     assert!(removed.unwrap());
     let (code, reason) = agent.closed().await;
@@ -248,9 +250,7 @@ async fn a_removed_keys_connection_is_closed_and_the_key_is_unknown() {
 async fn a_removed_key_is_seen_though_somebody_with_an_unknown_one_came_first() {
     let house = House::start().await;
     let key = Key::new(1, "web1").add(&house).await;
-    let mut agent = key.prove(&house).await;
-    say_register(&mut agent, register("web1")).await;
-    assert!(matches!(agent.next().await, ToAgent::Registered(_)));
+    let mut agent = key.join(&house).await;
     let store = &house.app.store;
     assert!(store.remove_agent_key(&key.public()).await.unwrap());
     let stranger = Key::new(2, "web2").public();
@@ -267,9 +267,7 @@ async fn a_removed_key_is_seen_though_somebody_with_an_unknown_one_came_first() 
 async fn a_key_that_moves_to_another_organization_takes_its_connection_along() {
     let house = House::start().await;
     let key = Key::new(1, "web1").add(&house).await;
-    let mut agent = key.prove(&house).await;
-    say_register(&mut agent, register("web1")).await;
-    assert!(matches!(agent.next().await, ToAgent::Registered(_)));
+    let mut agent = key.join(&house).await;
     let store = &house.app.store;
     assert!(store.remove_agent_key(&key.public()).await.unwrap());
     let (host, acme) = ("web1".parse().unwrap(), "acme".parse().unwrap());
