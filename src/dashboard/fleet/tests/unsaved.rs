@@ -34,6 +34,11 @@ async fn what_was_not_saved_is_saved_the_next_time_in_its_newest_state() {
     beat(&fleet, &peer, 1);
     let (beats, events) = fleet.take_unsaved();
     fleet.return_unsaved(&beats, events);
+    assert_eq!(
+        waiting(&fleet),
+        [1],
+        "also of a host that says nothing more"
+    );
     beat(&fleet, &peer, 2);
     fleet.return_unsaved(&beats, Vec::new());
     assert_eq!(waiting(&fleet), [2]);
